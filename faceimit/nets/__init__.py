@@ -1,0 +1,1 @@
+"""Plain torch networks, one architecture a file."""
