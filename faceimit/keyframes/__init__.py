@@ -1,0 +1,1 @@
+"""Score -> keyframes: local extremum search, offline and online, and the classical scores it is compared with."""
