@@ -1,0 +1,235 @@
+"""Read any video as a stream of upright RGB frames with their true times (PyAV).
+
+Frames are decoded one at a time, so memory stays flat however long the video is. Rotation and pixel aspect ratio
+in the file are applied; times come from the file, so a variable frame rate is kept, never assumed away.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import numpy as np
+
+from faceimit.errors import InputError
+
+DEFAULT_FPS = 25.0
+# Packets looked at to find the usual frame interval of a variable-rate stream (about 20 s of video).
+PROBED_PACKETS = 600
+# A damaged stream is given up after this many packets in a row that do not decode (about 10 s of video).
+MAX_BAD_PACKETS = 300
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video before it is decoded.
+
+    Attributes:
+        path: as given.
+        fps: nominal frames per second: the usual interval, also of a variable-rate video.
+        frames: expected number of frames, or None where the file does not say.
+        width, height: of the upright picture in square pixels.
+    """
+
+    path: Path
+    fps: float
+    frames: int | None
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One decoded picture.
+
+    Attributes:
+        index: 0-based place in the order of display.
+        time_s: seconds since the first frame, strictly increasing.
+        image: (H, W, 3) uint8 RGB, upright, square pixels.
+    """
+
+    index: int
+    time_s: float
+    image: np.ndarray
+
+
+class VideoReader:
+    """Iterate once over the frames of a video; a context manager that closes the file.
+
+    After the iteration ``note`` holds one sentence when the file was damaged, else None, and ``read`` the number of
+    frames delivered. Made by :func:`read_frames`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self.note: str | None = None
+        self.read = 0
+        self.info = _probe(self.path)
+        self._container = _open(self.path)
+        self._stream = _video_stream(self._container, self.path)
+        self._aspect = _pixel_aspect(self._stream)
+
+    def __enter__(self) -> "VideoReader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        """Frames in the order of display."""
+        start, time_s, step = None, -1.0, 1.0 / self.info.fps
+        for frame in self._decoded():
+            stamp = frame.time
+            if start is None:
+                start = stamp
+            # Missing or repeated stamps (broken muxers) would make time stand still: take the usual step instead.
+            elapsed = None if stamp is None or start is None else stamp - start
+            if self.read == 0:
+                time_s = 0.0
+            elif elapsed is None or elapsed <= time_s:
+                time_s += step
+            else:
+                time_s = elapsed
+            yield Frame(self.read, time_s, to_rgb(frame, self._aspect))
+            self.read += 1
+        self._note_missing()
+
+    def _decoded(self) -> Iterator[av.VideoFrame]:
+        bad_in_a_row = 0
+        for packet in _packets(self._container, self._stream):
+            if packet is None:
+                self._note_damage()
+                return
+            try:
+                frames = packet.decode()
+            except av.error.EOFError:
+                return
+            except av.FFmpegError:
+                self._note_damage()
+                bad_in_a_row += 1
+                if bad_in_a_row >= MAX_BAD_PACKETS:
+                    return
+                continue
+            bad_in_a_row = 0
+            yield from frames
+
+    def _note_damage(self) -> None:
+        self.note = f"{self.path} is damaged: the frames that decode were used"
+
+    def _note_missing(self) -> None:
+        expected = self._stream.frames
+        if self.note is None and expected and self.read < 0.9 * expected:
+            self.note = f"{self.path} is truncated: {self.read} of {expected} frames decode and were used"
+
+
+def read_frames(path: str | os.PathLike[str]) -> VideoReader:
+    """Open a video for one pass: a context manager that iterates over its frames.
+
+    Raises:
+        InputError: the file is missing, unreadable, no video, or none of its frames decodes.
+    """
+    return VideoReader(path)
+
+
+def to_rgb(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a decoded frame, upright; ``pixel_aspect`` is the width of a pixel over its height."""
+    image = frame.to_ndarray(format="rgb24", width=round(frame.width * pixel_aspect), height=frame.height)
+    # PyAV gives the counter-clockwise turn that makes the picture upright, as numpy's rot90 counts.
+    turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _probe(path: Path) -> VideoInfo:
+    """Look at the start of the file: size of the first picture, rate, expected length."""
+    with _open(path) as container:
+        stream = _video_stream(container, path)
+        frame = _first_frame(container, stream)
+        if frame is None:
+            raise InputError(f"{path} holds no frame that decodes: it is damaged, try to copy or export it again")
+        height, width = to_rgb(frame, _pixel_aspect(stream)).shape[:2]
+        fps = _steady_rate(stream)
+        expected = stream.frames or None
+        if expected is None and stream.duration and stream.time_base and fps:
+            expected = round(float(stream.duration * stream.time_base) * fps)
+    return VideoInfo(path, fps or _usual_rate(path), expected, width, height)
+
+
+def _first_frame(container: "av.container.InputContainer", stream: "av.VideoStream") -> av.VideoFrame | None:
+    bad = 0
+    for packet in _packets(container, stream):
+        try:
+            frames = packet.decode() if packet is not None else []
+        except av.FFmpegError:
+            frames, bad = [], bad + 1
+        if frames:
+            return frames[0]
+        if bad >= MAX_BAD_PACKETS:
+            break
+    return None
+
+
+def _pixel_aspect(stream: "av.VideoStream") -> float:
+    ratio = stream.sample_aspect_ratio
+    return float(ratio) if ratio and 0.2 < float(ratio) < 5.0 else 1.0
+
+
+def _steady_rate(stream: "av.VideoStream") -> float | None:
+    """Frames per second if the container's mean and base rate agree, else None: the rate varies or is unknown."""
+    mean, base = stream.average_rate, stream.base_rate
+    if not mean:
+        return None
+    return float(mean) if not base or abs(float(mean) / float(base) - 1.0) < 0.02 else None
+
+
+def _usual_rate(path: Path) -> float:
+    """Frames per second from the median interval of the first packets, without decoding them."""
+    stamps = []
+    with _open(path) as container:
+        stream = _video_stream(container, path)
+        for packet in _packets(container, stream):
+            if packet is None or len(stamps) >= PROBED_PACKETS:
+                break
+            if packet.pts is not None and packet.time_base:
+                stamps.append(float(packet.pts * packet.time_base))
+    steps = np.diff(np.unique(stamps))
+    return float(1.0 / np.median(steps)) if len(steps) else DEFAULT_FPS
+
+
+def _open(path: Path) -> "av.container.InputContainer":
+    if not path.exists():
+        raise InputError(f"video {path} does not exist: check the path")
+    if path.is_dir():
+        raise InputError(f"{path} is a folder: give one video file")
+    try:
+        return av.open(str(path))
+    except PermissionError as error:
+        raise InputError(f"video {path} may not be read: check its permissions") from error
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise InputError(f"{path} is not a video that can be read, or it is cut off: {_reason(error)}") from error
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _video_stream(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
+    if not container.streams.video:
+        raise InputError(f"{path} has no picture, only sound or data: give a video with a picture")
+    return container.streams.video[0]
+
+
+def _packets(container: "av.container.InputContainer", stream: "av.VideoStream") -> Iterator["av.Packet | None"]:
+    """Packets of the stream; None once where the file breaks off."""
+    packets = container.demux(stream)
+    while True:
+        try:
+            yield next(packets)
+        except StopIteration:
+            return
+        except av.FFmpegError:
+            yield None
+            return
