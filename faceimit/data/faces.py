@@ -153,7 +153,9 @@ class FaceTracker:
     DEAD_PLACE = 0.03  # of the side
     DEAD_SIZE = 0.05
     SLOW_S = 0.6  # time constant of following
+    FASTEST = 2.0  # sides a second: the box never moves faster, it rather lets the face get out of its middle
     FAR = 0.1  # of the side: beyond this the face counts as moving and is looked at in every frame
+    REACH = 1.0  # sides a face may have moved since it was last seen and still be the same
     ZOOMS = (1.0, 0.92, 1.08, 0.96, 1.04)
     CONFIRM = 3  # of len(ZOOMS) looks must agree that a new face is one
     SAME_SCENE = 0.5  # a cut: both the crop and the whole picture correlate less than this with those before
@@ -216,11 +218,27 @@ class FaceTracker:
     def _look(self, image: np.ndarray) -> None:
         assert self._box is not None
         self._since_look = 0.0
-        face = self._detector.locate(image, self._box, next(self._zooms))
-        if face is not None:
-            self._since_face = 0.0
-            self._places.append(face.box)
-            self._sizes.append(face.box.side)
+        zoom = next(self._zooms)
+        face = self._detector.locate(image, self._box, zoom) or self._look_wider(image, zoom)
+        if face is None:
+            return
+        self._since_face = 0.0
+        if _distance(face.box, self._target()) > self.FAR * self._box.side:
+            # On the move: where it was does not help to say where it is.
+            self._places.clear()
+        self._places.append(face.box)
+        self._sizes.append(face.box.side)
+
+    def _look_wider(self, image: np.ndarray, zoom: float) -> Face | None:
+        """The same face somewhere else in the picture, after a quick move."""
+        assert self._box is not None
+        box, reach = self._box, self.REACH * self._box.side
+        faces = [face for face in self._detector.find(image) if 0.6 < face.box.side / box.side < 1.67]
+        faces = [face for face in faces if _distance(face.box, box) < reach]
+        if not faces:
+            return None
+        nearest = min(faces, key=lambda face: _distance(face.box, box))
+        return self._detector.locate(image, nearest.box, zoom)
 
     def _restless(self) -> bool:
         """Whether to look in every frame: the face was just missed, or is on the move."""
@@ -240,6 +258,7 @@ class FaceTracker:
         distance = float(np.hypot(*away))
         excess = max(0.0, distance - self.DEAD_PLACE)
         pull = (1.0 - np.exp(-self._step / self.SLOW_S * (1.0 + excess / 0.05))) * excess / max(distance, 1e-9)
+        pull = min(pull, self.FASTEST * self._step / max(distance, 1e-9))
         growth = target.side / box.side - 1.0
         growth = np.sign(growth) * max(0.0, abs(growth) - self.DEAD_SIZE)
         scale = 1.0 + growth * (1.0 - np.exp(-self._step / self.SLOW_S))
