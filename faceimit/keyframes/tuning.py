@@ -1,0 +1,90 @@
+"""Search parameters for a method, chosen on validation clips by grid search: the same chance for every method."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.signal import peak_prominences
+
+from faceimit.data.targets import smooth, valid_runs
+from faceimit.errors import InputError
+from faceimit.keyframes.search import SearchParams, Truth, local_maxima, select_by_distance
+from faceimit.metrics.matching import TOLERANCE, Counts, count_hits
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Values to try; scores are normalised to [0, 1] before."""
+
+    prominence: tuple[float, ...] = (0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5)
+    gap_ms: tuple[float, ...] = (80.0, 120.0, 160.0, 200.0, 240.0, 320.0, 400.0, 520.0, 640.0)
+    smooth_ms: tuple[float, ...] = (0.0, 20.0, 30.0, 40.0, 60.0, 80.0)
+
+
+@dataclass(frozen=True)
+class _Candidates:
+    """Local maxima of one clip for one smoothing: frames, whether each survives the gap, prominences; all (P,)."""
+
+    frames: np.ndarray
+    kept: dict[float, np.ndarray]
+    prominences: np.ndarray
+
+
+def tune(
+    scores: Sequence[np.ndarray],
+    truths: Sequence[Truth],
+    fps: Sequence[float],
+    grid: Grid | None = None,
+    tolerance: int = TOLERANCE,
+) -> SearchParams:
+    """The parameters with the highest pooled F1, among equals the smallest sum of |P - G|, then the grid's first.
+
+    Args:
+        scores: per clip, (T,) normalised scores, NaN where invalid.
+        truths: per clip, the true keyframes.
+        fps: per clip, frames per second.
+        grid: values to try; None: the default ones.
+        tolerance: frames.
+
+    Raises:
+        InputError: there is no clip to tune on.
+    """
+    grid = grid or Grid()
+    if not len(scores):
+        raise InputError("there is no validation clip to choose search parameters on; name at least one")
+    best, best_value = SearchParams(), (-1.0, 0)
+    for smooth_ms in grid.smooth_ms:
+        clips = [_candidates(s, f, smooth_ms, grid.gap_ms) for s, f in zip(scores, fps, strict=True)]
+        for gap_ms, prominence in product(grid.gap_ms, grid.prominence):
+            found = [clip.frames[clip.kept[gap_ms] & (clip.prominences >= prominence)].tolist() for clip in clips]
+            value = _value(found, truths, tolerance)
+            if value > best_value:
+                best, best_value = SearchParams(prominence, gap_ms, smooth_ms), value
+    return best
+
+
+def _value(found: list[list[int]], truths: Sequence[Truth], tolerance: int) -> tuple[float, int]:
+    total, errors = Counts(), 0
+    for predicted, truth in zip(found, truths, strict=True):
+        total += count_hits(predicted, truth.strong, truth.weak, tolerance)
+        errors += abs(len(predicted) - len(truth.strong))
+    return total.f1, -errors
+
+
+def _candidates(scores: np.ndarray, fps: float, smooth_ms: float, gaps: tuple[float, ...]) -> _Candidates:
+    """As :func:`find_keyframes`, but every threshold on prominence and every gap at once."""
+    scores = np.asarray(scores, dtype=np.float64)
+    valid = np.isfinite(scores)
+    smoothed = smooth(scores, fps, smooth_ms, valid)
+    frames, prominences = [np.empty(0, dtype=np.intp)], [np.empty(0)]
+    kept: dict[float, list[np.ndarray]] = {gap: [np.empty(0, dtype=bool)] for gap in gaps}
+    for start, stop in valid_runs(valid):
+        run = smoothed[start:stop]
+        peaks = local_maxima(run)
+        frames.append(peaks + start)
+        prominences.append(peak_prominences(run, peaks)[0])
+        for gap in gaps:
+            kept[gap].append(select_by_distance(peaks, run[peaks], SearchParams(gap_ms=gap).distance(fps)))
+    joined = {gap: np.concatenate(parts) for gap, parts in kept.items()}
+    return _Candidates(np.concatenate(frames), joined, np.concatenate(prominences))

@@ -1,0 +1,1 @@
+"""Metrics: numpy functions first, torchmetrics classes after."""
