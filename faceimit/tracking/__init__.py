@@ -1,0 +1,1 @@
+"""Experiments: configuration, run folders, checkpoints, loggers, progress and result tables."""

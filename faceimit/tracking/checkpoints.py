@@ -1,0 +1,185 @@
+"""Checkpoints of plain types, written whole or not at all, and the last one kept fresh."""
+
+import importlib
+import io
+import pickle
+import signal
+import sys
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+from faceimit.errors import InputError
+from faceimit.tracking.files import write_bytes
+from faceimit.tracking.loggers import CsvLogger
+
+KEY = "faceimit"
+
+
+class Interrupted(Exception):  # noqa: N818  not an error: the user asked for it
+    """Training stopped on Ctrl-C; the message says how to go on."""
+
+
+class PlainCheckpoints(TorchCheckpointIO):
+    """Lightning's checkpoint files, renamed into place when complete and read without running code from them."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Serialise in memory, then write with :func:`faceimit.tracking.files.write_bytes`."""
+        del storage_options
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        write_bytes(Path(path), buffer.getvalue())
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, **_: Any) -> dict[str, Any]:
+        """As :func:`read_checkpoint`."""
+        return read_checkpoint(path, map_location)
+
+
+def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """A checkpoint's content; only tensors and plain types are ever unpickled.
+
+    Raises:
+        InputError: no such file, not a checkpoint, damaged, or one that holds code objects.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"checkpoint {path} does not exist, give a .ckpt file such as RUN/checkpoints/best.ckpt")
+    if not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is not a checkpoint or is cut short, give a .ckpt file that faceimit.train wrote")
+    try:
+        content = torch.load(path, map_location=map_location, weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"checkpoint {path} holds code objects, which are never run, give one that faceimit.train wrote"
+        ) from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"checkpoint {path} is damaged, train again or give another one") from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise InputError(f"{path} holds no trained task, give a .ckpt file that faceimit.train wrote")
+    return content
+
+
+def load_task(path: str | Path, kind: str) -> Any:
+    """The trained task of a checkpoint, in eval mode on the CPU.
+
+    Args:
+        path: a checkpoint faceimit.train wrote.
+        kind: full name of the LightningModule wanted, such as ``faceimit.tasks.keyframe.KeyframeTask``.
+
+    Raises:
+        InputError: unreadable (:func:`read_checkpoint`), or a checkpoint of another task.
+    """
+    content = read_checkpoint(path)
+    record = content.get(KEY, {})
+    found = record.get("task", "an unknown task")
+    if found != kind:
+        raise InputError(f"checkpoint {path} holds {found}, not {kind}, give one trained for that")
+    module, name = kind.rsplit(".", 1)
+    task = getattr(importlib.import_module(module), name)(**record["arguments"])
+    try:
+        task.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        raise InputError(f"checkpoint {path} does not fit {kind} of this version, train it again") from error
+    task.on_load_checkpoint(content)
+    return task.eval()
+
+
+class Record(Callback):
+    """Writes into each checkpoint how to build its task again, in plain types."""
+
+    def __init__(self, task: str, arguments: Mapping[str, Any], version: str) -> None:
+        self.record = {"task": task, "arguments": dict(arguments), "version": version}
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the record."""
+        del trainer, pl_module
+        checkpoint[KEY] = self.record
+
+
+class LastCheckpoint(Callback):
+    """Keeps ``last.ckpt`` fresh: early on, every so many steps, at the end of each epoch and on Ctrl-C.
+
+    Args:
+        first_step: the first step saved, so that an early crash costs little.
+        every_steps: steps between saves after that.
+    """
+
+    def __init__(self, first_step: int = 10, every_steps: int = 200) -> None:
+        self.first_step = first_step
+        self.every_steps = every_steps
+        self._asked_to_stop = False
+        self._before: Any = None
+        self._path = Path()
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Find the run folder."""
+        self._path = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """From here on, Ctrl-C waits for the step to end."""
+        try:
+            self._before = signal.signal(signal.SIGINT, self._ask_to_stop)
+        except ValueError:  # not the main thread: whoever runs it handles signals
+            self._before = None
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Save when due; never after an epoch's last batch, where Lightning would resume past its validation."""
+        left = trainer.num_training_batches - batch_idx - 1
+        step = trainer.global_step
+        due = step == self.first_step or step % self.every_steps == 0
+        # the step before the last, so that stopping in a long validation repeats one step and the validation
+        if left > 0 and (due or left == 1 or self._asked_to_stop):
+            self._save(trainer)
+            self._stop_if_asked()
+
+    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
+        """A validation is not saved half way: it is repeated."""
+        self._stop_if_asked()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save after the validation of the epoch."""
+        self._save(trainer)
+        self._stop_if_asked()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Give Ctrl-C back."""
+        self._restore_signal()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give Ctrl-C back; Lightning would exit with 1 on a second one."""
+        self._restore_signal()
+        if isinstance(exception, KeyboardInterrupt):
+            raise self._interrupted() from exception
+
+    def _save(self, trainer: Trainer) -> None:
+        for logger in trainer.loggers:
+            if isinstance(logger, CsvLogger):
+                logger.flush()  # a resumed run writes the rows after this step, so those before it must be there
+        trainer.save_checkpoint(self._path)
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self._asked_to_stop = True
+        self._restore_signal()
+        print("\nstopping after this step; Ctrl-C again stops at once", file=sys.stderr)
+
+    def _stop_if_asked(self) -> None:
+        if self._asked_to_stop:
+            raise self._interrupted()
+
+    def _interrupted(self) -> Interrupted:
+        if not self._path.is_file():
+            return Interrupted("interrupted before anything was saved")
+        return Interrupted(f"interrupted; continue with: python -m faceimit.train resume={self._path.parents[1]}")
+
+    def _restore_signal(self) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+            self._before = None

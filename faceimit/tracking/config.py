@@ -1,0 +1,154 @@
+"""Configurations: where they are, how they are composed, and what is wrong with one in a sentence."""
+
+import contextlib
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from faceimit.errors import InputError
+
+ROOT = "train"
+
+
+def conf_dir() -> Path:
+    """Absolute path of ``conf/``: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "conf", package.parent / "conf"):
+        if (folder / f"{ROOT}.yaml").is_file():
+            return folder
+    raise InputError(f"no conf/ found beside or in {package}, install faceimit again")
+
+
+def options(group: str) -> list[str]:
+    """Valid names of a config group, such as ``experiment``."""
+    return sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+
+
+def register_resolvers() -> None:
+    """``${profile_here:}`` is gpu where torch sees one, else cpu; ``${minutes:2.5}`` is Lightning's DD:HH:MM:SS."""
+    OmegaConf.register_new_resolver("profile_here", _profile_here, replace=True)
+    OmegaConf.register_new_resolver("minutes", _as_duration, replace=True)
+
+
+def composed(overrides: Iterable[str]) -> DictConfig:
+    """The configuration of a training job, as ``faceimit.train`` sees it.
+
+    Raises:
+        InputError: a misspelt key, an unknown name or a value that does not parse.
+    """
+    overrides = list(overrides)
+    with explained(overrides):
+        return _compose(overrides)
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Resolved, as dicts, lists, strings and numbers."""
+    with explained([]):
+        content = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    assert isinstance(content, dict)
+    return {str(name): value for name, value in content.items()}
+
+
+@contextlib.contextmanager
+def explained(overrides: Iterable[str]) -> Iterator[None]:
+    """Turn what Hydra and OmegaConf raise into one :class:`InputError`."""
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise InputError(_sentence(error, list(overrides))) from error
+
+
+def neighbours(name: str, valid: Iterable[str]) -> str:
+    """``did you mean 'a' or 'b'? valid: a, b, c``."""
+    valid = sorted(valid)
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
+    return f"{hint}valid here: {', '.join(valid)}"
+
+
+def _sentence(error: Exception, overrides: list[str]) -> str:
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        return _unknown_option(error)
+    text = " ".join(str(error).split())
+    unset = re.match(r"You must specify '([\w/]+)'", text)
+    if unset:
+        return f"{unset[1]}=NAME is missing, valid names: {', '.join(options(unset[1]))}"
+    key = re.match(r"Could not override '([^']+)'", text)
+    if key and isinstance(error, ConfigCompositionException):
+        return _unknown_key(key[1], overrides)
+    if "@" not in text and isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"configuration key {error.full_key}: {text.split(' full_key:')[0]}"
+    return f"the configuration does not compose: {text}"
+
+
+def _unknown_option(error: MissingConfigException) -> str:
+    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    return f"{group}={name} does not exist, {neighbours(name, error.options or options(group))}"
+
+
+def _unknown_key(key: str, overrides: list[str]) -> str:
+    rest = [o for o in overrides if not re.match(rf"[+~]*{re.escape(key)}(@|=|$)", o)]
+    try:
+        config: Any = _compose(rest)
+    except (HydraException, OmegaConfBaseException) as error:
+        return _sentence(error, rest)
+    parts = key.split(".")
+    for depth, part in enumerate(parts):
+        if not isinstance(config, DictConfig):
+            return f"configuration key {key} goes too deep, {'.'.join(parts[:depth])} is a plain value"
+        if part not in config:
+            keys = {str(k) for k in config} | (set(_groups()) if depth == 0 else set())
+            where = f" in {'.'.join(parts[:depth])}" if depth else ""
+            return f"there is no configuration key '{part}'{where}, {neighbours(part, keys)}"
+        config = config._get_node(part)
+    return f"configuration key {key} cannot take that value"
+
+
+def _groups() -> list[str]:
+    return [folder.name for folder in conf_dir().iterdir() if folder.is_dir()]
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    register_resolvers()
+    before = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            return compose(ROOT, overrides)
+    finally:
+        GlobalHydra.instance().hydra = before
+
+
+def _profile_here() -> str:
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"
+
+
+def _as_duration(minutes: float | None) -> str | None:
+    if minutes is None:
+        return None
+    seconds = round(60 * minutes)
+    return f"{seconds // 86400:02d}:{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def changed_values(config: Mapping[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
+    """What the user's overrides set: dotted name to value in `config`; a group choice counts for its whole node."""
+    changed: dict[str, Any] = {}
+    for override in overrides:
+        name = override.lstrip("+~").split("=", 1)[0].split("@", 1)[0]
+        if name in {"resume", "profile/for"} or name.startswith("hydra"):
+            continue
+        value: Any = config
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+        changed[name] = value
+    return changed

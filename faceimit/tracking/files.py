@@ -1,0 +1,57 @@
+"""Files that are there whole or not at all."""
+
+import json
+import math
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceimit.errors import InputError
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write `data` under a temporary name beside `path`, flush it to the disk, then rename it.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full; nothing is left behind.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text with :func:`write_bytes`."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write indented JSON with :func:`write_bytes`."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def write_metrics(path: Path, metrics: Mapping[str, Any]) -> dict[str, float]:
+    """Write a flat ``{name: number}`` JSON file, sorted by name; what is not a finite number is left out."""
+    numbers = {name: float(value) for name, value in metrics.items()}
+    finite = {name: numbers[name] for name in sorted(numbers) if math.isfinite(numbers[name])}
+    write_json(path, finite)
+    return finite
+
+
+def _unwritable(path: Path, error: OSError) -> InputError:
+    return InputError(f"cannot write {path} ({error.strerror or error}), free some space or choose another folder")

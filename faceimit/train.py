@@ -1,0 +1,64 @@
+"""Train a task: fit, then test on the best checkpoint.
+
+python -m faceimit.train experiment=keyframe_multitask profile=tiny
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceimit.tracking.command import run_command
+
+
+def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> Path:
+    """Fit, test on the best checkpoint, leave everything in a run folder.
+
+    Args:
+        config: plain, composed configuration (:func:`faceimit.tracking.config.composed`).
+        changed: what the user set on the command line, for a resumed run to agree with.
+
+    Returns:
+        The run folder: checkpoints/{best,last}.ckpt, metrics.json, metrics.csv, config.yaml, environment.json.
+
+    Raises:
+        InputError: a configuration that cannot be trained, before anything is written.
+        Interrupted: Ctrl-C; the last checkpoint is saved.
+    """
+    from pytorch_lightning import seed_everything
+
+    from faceimit.tracking import assembly
+    from faceimit.tracking.environment import environment
+    from faceimit.tracking.replay import replayable
+    from faceimit.tracking.runs import open_run
+    from faceimit.tracking.schema import build, check
+
+    check(config)
+    run = open_run(config, changed)
+    config = run.config
+
+    seed_everything(config["seed"], workers=True, verbose=False)
+    data = build(config["data"])
+    task = build(config["task"])
+    run.record(environment(config["seed"]))
+    loggers = assembly.loggers(run)
+    callbacks = assembly.callbacks(run)
+    trainer = assembly.trainer(run, callbacks, loggers)
+
+    started = time.monotonic()
+    trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
+    metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
+    if config["test"]:
+        metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
+    assembly.finish(run, metrics | {"fit/steps": trainer.global_step}, loggers)
+    return run.folder
+
+
+def main() -> int:
+    """Compose the configuration from the command line and train."""
+    return run_command(lambda config, changed: print(train(config, changed)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
