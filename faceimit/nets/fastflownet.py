@@ -3,8 +3,8 @@
 Kong, Shen, Yang, "FastFlowNet: A Lightweight Network for Fast Optical Flow Estimation", ICRA 2021:
 head-enhanced pooling pyramid (sec. III-B), centre-dense dilated correlation (III-C), shuffle-block decoders (III-D),
 coarse to fine from level 6 (1/64) to level 2 (1/4). Ours besides: features are normalised before they are correlated,
-levels are an option, any picture size works, the decoder also sees the warped features of frame t-1 (their difference
-carries motion far below a pixel), and a convex upsampling head (Teed & Deng, "RAFT", ECCV 2020, sec. 3.3) brings the
+levels are an option, any picture size works, each level begins with a Lucas-Kanade step on the learnt features and the
+decoder also sees their change (both carry motion far below a pixel, which a correlation hardly does), and a convex upsampling head (Teed & Deng, "RAFT", ECCV 2020, sec. 3.3) brings the
 finest flow to full resolution.
 """
 
@@ -152,7 +152,7 @@ class FastFlowNet(nn.Module):
         self.offsets = dilated_offsets()
         self.extract = PoolingPyramid(max(coarsest, 3))
         levels = range(finest, coarsest + 1)
-        inputs = len(self.offsets) + REDUCED + COMPARED + 2
+        inputs = len(self.offsets) + REDUCED + COMPARED + 4
         self.reduce = nn.ModuleDict({str(n): nn.Conv2d(PYRAMID_CHANNELS[n - 1], REDUCED, 1) for n in levels})
         self.decoders = nn.ModuleDict({str(n): ShuffleDecoder(inputs) for n in levels})
         factor = 2**finest
@@ -186,11 +186,12 @@ class FastFlowNet(nn.Module):
             moved = warp(before, up) if flows else before
             cost = F.leaky_relu(correlate(now, moved, self.offsets), 0.1)
             reduce = self.reduce[str(level)]
-            context = reduce(now)
-            change = (context - reduce(moved))[:, :COMPARED]
-            inputs = torch.cat([cost, context, change, up.to(cost.dtype)], dim=1)
+            context, compared = reduce(now), reduce(moved)
+            step = lucas_kanade(context, compared)
+            change = (context - compared)[:, :COMPARED]
+            inputs = torch.cat([cost, context, change, up.to(cost.dtype), step.to(cost.dtype)], dim=1)
             correction, decoded = self.decoders[str(level)](inputs)
-            flows.append(up + correction.to(up.dtype))
+            flows.append(up + step + correction.to(up.dtype))
             features.append(decoded)
         return FlowPyramid(tuple(reversed(flows)), tuple(reversed(features)))
 
@@ -208,6 +209,37 @@ class FastFlowNet(nn.Module):
         factor = 2**self.finest
         weights = self.mask(pyramid.features[0]).float()
         return convex_upsample(pyramid.flows[0], weights, factor)[:, :, : size[0], : size[1]]
+
+
+def lucas_kanade(current: Tensor, previous: Tensor, window: int = 5, most: float = 4.0) -> Tensor:
+    """One least-squares step of flow between two feature maps (Lucas & Kanade, 1981), with gradients.
+
+    Solves previous(x + step) = current(x) to first order over a `window` around each pixel, all channels together.
+
+    Args:
+        current: (N, C, h, w) features of frame t.
+        previous: (N, C, h, w) features of frame t-1, warped by the flow so far.
+        window: odd number of pixels a side.
+        most: px, the step saturates here.
+
+    Returns:
+        (N, 2, h, w) px, float32 or float64.
+    """
+    precision = torch.promote_types(current.dtype, torch.float32)
+    current, previous = current.to(precision), previous.to(precision)
+    mean = F.pad(0.5 * (current + previous), (1, 1, 1, 1), mode="replicate")
+    dx = 0.5 * (mean[:, :, 1:-1, 2:] - mean[:, :, 1:-1, :-2])
+    dy = 0.5 * (mean[:, :, 2:, 1:-1] - mean[:, :, :-2, 1:-1])
+    difference = current - previous
+    products = (dx * dx, dx * dy, dy * dy, dx * difference, dy * difference)
+    sums = torch.stack([product.mean(dim=1) for product in products], dim=1)  # (N, 5, h, w)
+    sums = F.avg_pool2d(sums, window, stride=1, padding=window // 2, count_include_pad=False)
+    xx, xy, yy, xt, yt = sums.unbind(dim=1)
+    damping = 0.05 * (xx + yy) + 1e-3
+    xx, yy = xx + damping, yy + damping
+    determinant = xx * yy - xy * xy
+    step = torch.stack([yy * xt - xy * yt, xx * yt - xy * xt], dim=1) / determinant.unsqueeze(1)
+    return most * torch.tanh(step / most)
 
 
 def zero_flow(features: Tensor) -> Tensor:
