@@ -125,7 +125,7 @@ class Uniform(Method):
     def _lose(self) -> None:
         self._count += 1
 
-    def _raw(self, frame: np.ndarray) -> float:  # noqa: ARG002
+    def _raw(self, frame: np.ndarray) -> float:
         self._count += 1
         # Falling for a minute, then anew: heights stay apart in float32 however long the video is.
         return (1.0 - 0.4 * (self._count % 1500) / 1500) if self._count % 2 == 0 else 0.0
@@ -144,7 +144,7 @@ class Random(Method):
     def _lose(self) -> None:
         self._random.random()
 
-    def _raw(self, frame: np.ndarray) -> float:  # noqa: ARG002
+    def _raw(self, frame: np.ndarray) -> float:
         return float(self._random.random())
 
 

@@ -17,8 +17,8 @@ from faceimit.metrics.matching import TOLERANCE, Counts, count_hits
 class Grid:
     """Values to try; scores are normalised to [0, 1] before."""
 
-    prominence: tuple[float, ...] = (0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.32, 0.4, 0.5)
-    gap_ms: tuple[float, ...] = (80.0, 120.0, 160.0, 200.0, 240.0, 320.0, 400.0, 520.0, 640.0)
+    prominence: tuple[float, ...] = (0.005, 0.01, 0.02, 0.03, 0.045, 0.06, 0.08, 0.1, 0.13, 0.16, 0.2, 0.25, 0.32, 0.4)
+    gap_ms: tuple[float, ...] = (0.0, 80.0, 120.0, 160.0, 200.0, 240.0, 320.0, 400.0, 520.0, 640.0)
     smooth_ms: tuple[float, ...] = (0.0, 20.0, 30.0, 40.0, 60.0, 80.0)
 
 
