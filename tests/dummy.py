@@ -12,6 +12,22 @@ from torch.utils.data import DataLoader, Dataset
 EXPERIMENT = ["experiment=keyframe_multitask", "profile=tiny", "logger=none", "trainer.accelerator=cpu"]
 
 
+class Crash(pl.Callback):
+    """Ends training as a kill does, before step `step` or in the validation after it."""
+
+    def __init__(self, step: int, validating: bool = False):
+        self.step = step
+        self.validating = validating
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+        if not self.validating and trainer.global_step == self.step:
+            raise RuntimeError("crash")
+
+    def on_validation_batch_end(self, trainer, *_, **__):
+        if self.validating and trainer.global_step == self.step:
+            raise RuntimeError("crash")
+
+
 class Line(Dataset):
     """Points of y = 2x with noise from all three global generators."""
 

@@ -1,5 +1,7 @@
 """Builds the callbacks, loggers and trainer of a run, and closes it."""
 
+import logging
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,6 +46,11 @@ def loggers(run: Run) -> list[Logger]:
 
 def trainer(run: Run, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:
     """The configured trainer, with checkpoints written whole and read without running code."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # its hints and tips are not ours to give
+    # Lightning 2.6 asks torch 2.15 in a way that torch announces the end of; only a newer Lightning mends it
+    warnings.filterwarnings("ignore", message=r".*LeafSpec", category=FutureWarning, module="pytorch_lightning")
+    if run.last is not None:  # expected, for once
+        warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     more: dict[str, Any] = {"default_root_dir": str(run.folder), "plugins": [PlainCheckpoints()]}
     if not any("ProgressBar" in type(callback).__name__ for callback in callbacks):
         more["enable_progress_bar"] = False

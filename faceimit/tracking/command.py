@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.errors import InputError
+from faceimit.tracking.runs import saved_config
 
 Job = Callable[[dict[str, Any], Mapping[str, Any]], None]
 
@@ -41,31 +42,50 @@ def _is_interruption(error: Exception) -> bool:
 
 def _run(job: Job) -> None:
     import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
     from omegaconf import DictConfig
 
     from faceimit.tracking.config import ROOT, changed_values, conf_dir, explained, plain, register_resolvers
 
-    arguments = sys.argv[1:] = _with_saved_choices(sys.argv[1:])
+    arguments = sys.argv[1:] = _with_choices(sys.argv[1:])
     overrides = [word for word in arguments if not word.startswith("-") and "=" in word]
     register_resolvers()
+    failures: list[Exception] = []
 
     def work(config: DictConfig) -> None:
-        content = plain(config)
-        job(content, changed_values(content, overrides))
+        try:
+            content = plain(config)
+            job(content, changed_values(content, overrides))
+        except Exception as error:
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise
+            failures.append(error)  # Hydra would announce it in words of its own
 
     # Hydra prints what it catches and exits with 1; told this, it raises, and the errors are ours to explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=ROOT)(work)
     with explained(overrides):
         command()
+    if failures:
+        raise failures[0]
 
 
-def _with_saved_choices(arguments: list[str]) -> list[str]:
-    """``resume=RUN`` alone continues RUN: its experiment and profile are added where they are not given."""
-    from faceimit.tracking.runs import saved_config
-
+def _with_choices(arguments: list[str]) -> list[str]:
+    """Add the choices that depend on the machine or on the run to resume, where the user has made none."""
     given = dict(word.split("=", 1) for word in arguments if "=" in word)
-    if given.get("resume") in {None, "null"}:
-        return arguments
-    saved = saved_config(Path(given["resume"]).expanduser())
-    return [*arguments, *(f"{name}={saved[name]}" for name in ("experiment", "profile") if name not in given)]
+    resume = given.get("resume")
+    if {"--help", "-h"} & set(arguments):
+        choices = {"experiment": "keyframe_multitask"}
+    elif resume is None or resume == "null":
+        choices = {"profile": _profile_here()} if "experiment" in given and "profile" not in given else {}
+    else:
+        saved = saved_config(Path(resume).expanduser())
+        choices = {name: saved[name] for name in ("experiment", "profile")}
+    return [*arguments, *(f"{name}={choice}" for name, choice in choices.items() if name not in given)]
+
+
+def _profile_here() -> str:
+    import torch
+
+    return "gpu" if torch.cuda.is_available() else "cpu"

@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -33,8 +33,7 @@ def options(group: str) -> list[str]:
 
 
 def register_resolvers() -> None:
-    """``${profile_here:}`` is gpu where torch sees one, else cpu; ``${minutes:2.5}`` is Lightning's DD:HH:MM:SS."""
-    OmegaConf.register_new_resolver("profile_here", _profile_here, replace=True)
+    """``${minutes:2.5}`` is Lightning's DD:HH:MM:SS."""
     OmegaConf.register_new_resolver("minutes", _as_duration, replace=True)
 
 
@@ -80,12 +79,19 @@ def _sentence(error: Exception, overrides: list[str]) -> str:
     text = " ".join(str(error).split())
     unset = re.match(r"You must specify '([\w/]+)'", text)
     if unset:
+        with contextlib.suppress(OmegaConfBaseException):
+            try:  # a misspelt name of the group itself is worth telling first
+                _compose([*overrides, f"{unset[1]}={options(unset[1])[0]}"])
+            except HydraException as other:
+                return _sentence(other, [*overrides, f"{unset[1]}={options(unset[1])[0]}"])
         return f"{unset[1]}=NAME is missing, valid names: {', '.join(options(unset[1]))}"
     key = re.match(r"Could not override '([^']+)'", text)
     if key and isinstance(error, ConfigCompositionException):
         return _unknown_key(key[1], overrides)
     if "@" not in text and isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"configuration key {error.full_key}: {text.split(' full_key:')[0]}"
+    if isinstance(error, OverrideParseException):
+        return f"{error.override!r} is not an override, write name=value (quote what the shell or Hydra would split)"
     return f"the configuration does not compose: {text}"
 
 
@@ -105,11 +111,20 @@ def _unknown_key(key: str, overrides: list[str]) -> str:
         if not isinstance(config, DictConfig):
             return f"configuration key {key} goes too deep, {'.'.join(parts[:depth])} is a plain value"
         if part not in config:
-            keys = {str(k) for k in config} | (set(_groups()) if depth == 0 else set())
             where = f" in {'.'.join(parts[:depth])}" if depth else ""
+            more = set(_groups()) if depth == 0 else _parameters(config)
+            if part in more and depth:
+                return f"configuration key '{part}'{where} is not set so far, add it with +{key}=..."
+            keys = {str(k) for k in config} | more
             return f"there is no configuration key '{part}'{where}, {neighbours(part, keys)}"
         config = config._get_node(part)
     return f"configuration key {key} cannot take that value"
+
+
+def _parameters(node: DictConfig) -> set[str]:
+    from faceimit.tracking.schema import parameters  # which imports what the node names: only to explain an error
+
+    return set(parameters(node)) if "_target_" in node else set()
 
 
 def _groups() -> list[str]:
@@ -125,12 +140,6 @@ def _compose(overrides: list[str]) -> DictConfig:
             return compose(ROOT, overrides)
     finally:
         GlobalHydra.instance().hydra = before
-
-
-def _profile_here() -> str:
-    import torch
-
-    return "gpu" if torch.cuda.is_available() else "cpu"
 
 
 def _as_duration(minutes: float | None) -> str | None:

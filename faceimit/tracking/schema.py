@@ -132,19 +132,22 @@ def build(node: Mapping[str, Any], **more: Any) -> Any:
     return resolve(node["_target_"])(**{k: v for k, v in node.items() if k != "_target_"}, **more)
 
 
+def parameters(node: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
+    """What a node's ``_target_`` can be given by name."""
+    found = inspect.signature(resolve(node["_target_"])).parameters
+    variadic = {inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL}
+    return {name: parameter for name, parameter in found.items() if parameter.kind not in variadic}
+
+
 def _check_target(path: str, node: Mapping[str, Any], given_later: Collection[str] = ()) -> None:
     if "_target_" not in node:
         raise InputError(f"{path} names no _target_, choose {path}=NAME")
     target = resolve(node["_target_"])
-    parameters = dict(inspect.signature(target).parameters)
-    parameters.pop("self", None)
     hints = typing.get_type_hints(target.__init__ if inspect.isclass(target) else target)
-    named = {n: hints.get(n, Any) for n, p in parameters.items() if p.kind is not inspect.Parameter.VAR_KEYWORD}
-    required = {n for n, p in parameters.items() if p.default is inspect.Parameter.empty} & set(named)
-    for name in given_later:
-        named.pop(name, None)
+    named = {n: p for n, p in parameters(node).items() if n not in given_later}
+    required = {n for n, p in named.items() if p.default is inspect.Parameter.empty}
     arguments = {name: value for name, value in node.items() if name != "_target_"}
-    _check_arguments(path, arguments, named, required - set(given_later))
+    _check_arguments(path, arguments, {name: hints.get(name, Any) for name in named}, required)
 
 
 def _check_arguments(path: str, values: Mapping[str, Any], hints: Mapping[str, Any], required: Collection[str]) -> None:

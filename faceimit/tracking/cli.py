@@ -1,0 +1,70 @@
+"""What the commands without Hydra share: a parser that answers in one sentence, and exit codes.
+
+0 done, 2 bad input (one sentence on stderr), 130 interrupted. ``--debug`` shows the traceback of bad input as well.
+"""
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+from faceimit.errors import InputError
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Arguments of a command; what is wrong with them is an InputError of one sentence, a misspelt option names its
+    neighbours, and ``--help`` keeps the lines of description and example as they are written.
+    """
+
+    def __init__(self, description: str, example: str, **options: object) -> None:
+        super().__init__(
+            description=description,
+            epilog=f"example:\n{example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            **options,  # type: ignore[arg-type]
+        )
+        self.add_argument("--debug", action="store_true", help="show the traceback of an error")
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError(f"{self._with_neighbours(message)}; see {self.prog} --help")
+
+    def _with_neighbours(self, message: str) -> str:
+        match = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        if not match:
+            return message
+        return f"unknown option {match[1]}{did_you_mean(match[1], self._option_string_actions)}"
+
+
+def did_you_mean(name: str, valid: Sequence[str] | dict) -> str:
+    """`` (did you mean X?)`` for the valid name nearest to a misspelt one, or nothing."""
+    near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[str] | None = None) -> int:
+    """Run a command with its arguments (``sys.argv[1:]`` by default) and return its exit code.
+
+    A file that cannot be read or written (missing, no permission, disk full) counts as bad input.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        command(arguments)
+    except (InputError, OSError) as error:
+        if "--debug" in arguments:
+            raise
+        print(f"error: {_sentence(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror.lower()}; free some space or choose another file"
+    return " ".join(str(error).split())
