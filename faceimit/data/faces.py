@@ -168,7 +168,7 @@ class FaceTracker:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next picture starts a new video."""
+        """Forget everything: the next picture may hold another face, or start a new video."""
         self._box: CropBox | None = None
         self._places: deque[CropBox] = deque(maxlen=self.MEMORY)
         self._sizes: deque[float] = deque(maxlen=self.SIZE_MEMORY)
@@ -183,11 +183,13 @@ class FaceTracker:
         if self._box is None:
             return self._search(image)
         if self._is_cut(image):
-            return self._lose()
+            self.reset()
+            return None
         if self._since_look > self.EVERY_S - 1e-6 or self._restless():
             self._look(image)
         if self._since_face > self.HOLD_S:
-            return self._lose()
+            self.reset()
+            return None
         self._box = self._follow(self._box)
         return self._box
 
@@ -210,10 +212,6 @@ class FaceTracker:
         self._box = self._target()
         self._thumbs = _thumbs(image, self._box)
         return self._box
-
-    def _lose(self) -> None:
-        """End the track; look for the next face in the very next picture."""
-        self.reset()
 
     def _look(self, image: np.ndarray) -> None:
         assert self._box is not None
@@ -262,7 +260,8 @@ class FaceTracker:
         growth = target.side / box.side - 1.0
         growth = np.sign(growth) * max(0.0, abs(growth) - self.DEAD_SIZE)
         scale = 1.0 + growth * (1.0 - np.exp(-self._step / self.SLOW_S))
-        return box.moved(*(float(d) for d in away * pull * box.side), scale=float(scale))
+        dx, dy = away * pull * box.side
+        return box.moved(float(dx), float(dy), float(scale))
 
     def _is_cut(self, image: np.ndarray) -> bool:
         """A cheap check between detections: neither crop nor picture has much in common with those before.

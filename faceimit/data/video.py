@@ -5,7 +5,7 @@ in the file are applied; times come from the file, so a variable frame rate is k
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,7 +65,7 @@ class VideoReader:
         self.path = Path(path)
         self.note: str | None = None
         self.read = 0
-        self.info = _probe(self.path)
+        self.info = probe(self.path)
         self._container = _open(self.path)
         self._stream = _video_stream(self._container, self.path)
         self._aspect = _pixel_aspect(self._stream)
@@ -81,21 +81,23 @@ class VideoReader:
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames in the order of display."""
-        start, time_s, step = None, -1.0, 1.0 / self.info.fps
+        return self._frames(None)
+
+    def pick(self, indices: Collection[int]) -> Iterator[Frame]:
+        """Only the frames of these numbers, in the order of display; the others are decoded but never made pictures."""
+        wanted = set(indices)
+        return self._frames(wanted) if wanted else iter(())
+
+    def _frames(self, wanted: set[int] | None) -> Iterator[Frame]:
+        last = None if wanted is None else max(wanted)
+        clock = _Clock(1.0 / self.info.fps)
         for frame in self._decoded():
-            stamp = frame.time
-            if start is None:
-                start = stamp
-            # Missing or repeated stamps (broken muxers) would make time stand still: take the usual step instead.
-            elapsed = None if stamp is None or start is None else stamp - start
-            if self.read == 0:
-                time_s = 0.0
-            elif elapsed is None or elapsed <= time_s:
-                time_s += step
-            else:
-                time_s = elapsed
-            yield Frame(self.read, time_s, to_rgb(frame, self._aspect))
+            time_s = clock.seconds(frame.time)
+            if wanted is None or self.read in wanted:
+                yield Frame(self.read, time_s, to_rgb(frame, self._aspect))
             self.read += 1
+            if last is not None and self.read > last:
+                return
         self._note_missing()
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
@@ -126,6 +128,29 @@ class VideoReader:
             self.note = f"{self.path} is truncated: {self.read} of {expected} frames decode and were used"
 
 
+class _Clock:
+    """Strictly increasing seconds since the first frame from a file's time stamps.
+
+    Missing or repeated stamps (broken muxers) would make time stand still: there the usual step is taken instead.
+    """
+
+    def __init__(self, step: float) -> None:
+        self._step = step
+        self._start: float | None = None
+        self._last: float | None = None
+
+    def seconds(self, stamp: float | None) -> float:
+        if self._start is None:
+            self._start = stamp
+        if self._last is None:
+            self._last = 0.0
+        elif stamp is None or self._start is None or stamp - self._start <= self._last:
+            self._last += self._step
+        else:
+            self._last = stamp - self._start
+        return self._last
+
+
 def read_frames(path: str | os.PathLike[str]) -> VideoReader:
     """Open a video for one pass: a context manager that iterates over its frames.
 
@@ -143,8 +168,12 @@ def to_rgb(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> np.ndarray:
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-def _probe(path: Path) -> VideoInfo:
-    """Look at the start of the file: size of the first picture, rate, expected length."""
+def probe(path: Path) -> VideoInfo:
+    """What can be known of a video from the start of its file.
+
+    Raises:
+        InputError: the file is missing, unreadable, no video, or none of its frames decodes.
+    """
     with _open(path) as container:
         stream = _video_stream(container, path)
         frame = _first_frame(container, stream)

@@ -172,9 +172,10 @@ def _annotation(truth: dict[str, np.ndarray], frames: list[CroppedFrame], valid:
     count = len(frames)
     matrices = np.where(valid[:, None, None], truth["matrices"][:count], np.eye(4))
     landmarks = np.zeros((count, len(FROM_MEDIAPIPE), 2), dtype=np.float32)
-    for i in np.flatnonzero(valid):
-        points = truth["landmarks"][i, list(FROM_MEDIAPIPE), :2].astype(np.float64) * frames[i].size - 0.5
-        landmarks[i] = to_crop(points, frames[i].box, size)
+    for i, frame in enumerate(frames):
+        if frame.box is not None and valid[i]:
+            points = truth["landmarks"][i, list(FROM_MEDIAPIPE), :2].astype(np.float64) * frame.size - 0.5
+            landmarks[i] = to_crop(points, frame.box, size)
     return Annotation(
         blendshapes=from_mediapipe(truth["blendshapes"][:count], list(truth["names"])),
         pose=pose_from_rotation(matrices).astype(np.float32),
