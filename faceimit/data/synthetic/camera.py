@@ -1,0 +1,187 @@
+"""What a camera and its codec do to frames: exposure, blur, noise, low resolution, compression, shake, flicker."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+CODECS = ("none", "jpeg", "h264")
+
+
+@dataclass(frozen=True)
+class Degradation:
+    """Strengths of a clip's degradations; see :func:`degrade`."""
+
+    gains: tuple[float, float, float]
+    gamma: float
+    contrast: float
+    saturation: float
+    vignette: float
+    shrink: float
+    blur: float
+    sharpen: float
+    noise: float
+    noise_grain: float
+    codec: str
+    quality: float
+    codec_scale: float
+    seed: int
+
+
+NONE = Degradation((1.0, 1.0, 1.0), 1.0, 1.0, 1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 0.0, "none", 0.0, 1.0, 0)
+
+
+def draw_degradation(rng: np.random.Generator) -> Degradation:
+    """Random strengths; about one clip in six stays clean but for its colours."""
+    clean = rng.random() < 0.16
+    strength = 0.0 if clean else rng.random() ** 1.3
+    warm = rng.normal(0, 0.05)
+    codec = "none" if clean else str(rng.choice(CODECS, p=[0.25, 0.2, 0.55]))
+    return Degradation(
+        gains=(float(1 + warm), float(1 + rng.normal(0, 0.015)), float(1 - warm)),
+        gamma=float(np.exp(rng.normal(0, 0.13))),
+        contrast=float(rng.uniform(0.85, 1.15)),
+        saturation=float(rng.uniform(0.6, 1.2)),
+        vignette=float(rng.uniform(0, 0.25) * (rng.random() < 0.3)),
+        shrink=float(rng.uniform(0.4, 1.0)) if rng.random() < 0.35 * (not clean) else 1.0,
+        blur=float(strength * rng.uniform(0, 1.1)),
+        sharpen=float(rng.uniform(0, 0.7) * (rng.random() < 0.4)),
+        noise=float(strength * rng.uniform(0.0, 0.035)),
+        noise_grain=float(rng.uniform(0, 0.9)),
+        codec=codec,
+        quality=float(rng.uniform(0, 1)),
+        codec_scale=float(rng.choice([1.0, 1.5, 2.0])),
+        seed=int(rng.integers(2**31)),
+    )
+
+
+def degrade(frames: np.ndarray, how: Degradation, fps: float) -> np.ndarray:
+    """Degraded frames (T, S, S, 3) uint8 RGB of clean ones (T, S, S, 3) float32 in [0, 1]."""
+    rng = np.random.default_rng(how.seed)
+    frames = _colour(frames, how)
+    frames = _optics(frames, how)
+    if how.noise > 0:
+        frames = frames + _sensor_noise(rng, frames, how)
+    codes = to_uint8(frames)
+    if how.codec == "jpeg":
+        return _jpeg(codes, int(35 + 60 * how.quality))
+    if how.codec == "h264":
+        return _h264(codes, int(round(36 - 18 * how.quality)), how.codec_scale, fps)
+    return codes
+
+
+def to_uint8(frames: np.ndarray) -> np.ndarray:
+    """Float [0, 1] to uint8, rounded."""
+    return (np.clip(frames, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _colour(frames: np.ndarray, how: Degradation) -> np.ndarray:
+    grey = frames.mean(-1, keepdims=True)
+    frames = (grey + how.saturation * (frames - grey)) * np.array(how.gains, dtype=np.float32)
+    frames = 0.45 + how.contrast * (frames - 0.45)
+    frames = np.clip(frames, 0, 1) ** np.float32(how.gamma)
+    if how.vignette:
+        axis = np.linspace(-1, 1, frames.shape[1], dtype=np.float32)
+        frames = frames * (1 - how.vignette * (axis[:, None] ** 2 + axis[None] ** 2) / 2)[None, ..., None]
+    return frames.astype(np.float32)
+
+
+def _optics(frames: np.ndarray, how: Degradation) -> np.ndarray:
+    import cv2
+
+    size = frames.shape[1]
+    small = max(int(round(size * how.shrink)), 16)
+    result = np.empty_like(frames)
+    for t, frame in enumerate(frames):
+        if small < size:
+            frame = cv2.resize(frame, (small, small), interpolation=cv2.INTER_AREA)
+            frame = cv2.resize(frame, (size, size), interpolation=cv2.INTER_CUBIC)
+        if how.blur > 0.15:
+            frame = cv2.GaussianBlur(frame, (0, 0), how.blur * size / 128)
+        if how.sharpen:
+            frame = frame + how.sharpen * (frame - cv2.GaussianBlur(frame, (0, 0), 1.0))
+        result[t] = frame
+    return result
+
+
+def _sensor_noise(rng: np.random.Generator, frames: np.ndarray, how: Degradation) -> np.ndarray:
+    """Noise that is stronger in the light, partly shared between colours, grainy by ``noise_grain`` (pixels)."""
+    noise = rng.standard_normal(frames.shape, dtype=np.float32)
+    noise = 0.7 * noise + 0.7 * noise.mean(-1, keepdims=True)
+    if how.noise_grain > 0.3:
+        noise = gaussian_filter(noise, (0, how.noise_grain, how.noise_grain, 0))
+        noise /= noise[0].std() + 1e-6
+    return how.noise * noise * np.sqrt(0.25 + np.clip(frames, 0, 1))
+
+
+def _jpeg(codes: np.ndarray, quality: int) -> np.ndarray:
+    import cv2
+
+    result = np.empty_like(codes)
+    for t, frame in enumerate(codes):
+        packed = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        result[t] = cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1]
+    return result
+
+
+def _h264(codes: np.ndarray, crf: int, scale: float, fps: float) -> np.ndarray:
+    """Encode and decode with libx264; one thread and fixed settings, so the bytes do not depend on the machine's cores."""
+    import av
+    import cv2
+
+    count, size = codes.shape[:2]
+    side = int(round(size * scale / 2)) * 2
+    stream_bytes = BytesIO()
+    with av.open(stream_bytes, "w", format="mp4") as target:
+        stream = target.add_stream("libx264", rate=int(round(fps)))
+        stream.width = stream.height = side
+        stream.pix_fmt = "yuv420p"
+        stream.thread_count = 1
+        stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
+        for frame in codes:
+            picture = frame if side == size else cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC)
+            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
+        target.mux(stream.encode())
+    stream_bytes.seek(0)
+    result = np.empty_like(codes)
+    with av.open(stream_bytes) as source:
+        source.streams.video[0].thread_count = 1
+        for t, frame in enumerate(source.decode(video=0)):
+            picture = frame.to_ndarray(format="rgb24")
+            result[t] = picture if side == size else cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    assert t == count - 1
+    return result
+
+
+def draw_light_gain(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
+    """(T,) factor on the light: mostly steady, at times flickering or drifting as under auto-exposure."""
+    time = np.arange(frames) / fps
+    gain = np.ones(frames)
+    kind = rng.random()
+    if kind < 0.15:
+        gain += rng.uniform(0.02, 0.14) * np.sin(2 * np.pi * rng.uniform(1.5, 12) * time + rng.uniform(0, 6))
+    elif kind < 0.25:
+        gain += rng.uniform(0.03, 0.12) * gaussian_filter1d(rng.standard_normal(frames), 0.8)
+    elif kind < 0.45:
+        gain += (
+            0.3 * rng.uniform(-1, 1) * (1 / (1 + np.exp(-(time - time[-1] * rng.random()) * rng.uniform(1, 6))) - 0.5)
+        )
+    elif kind < 0.5:
+        gain *= np.where(time > time[-1] * rng.random(), rng.uniform(0.75, 1.3), 1.0)
+    return np.clip(gain, 0.4, 1.8)
+
+
+def draw_crop(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
+    """(T, 3) crop scale and shift: per-clip framing, slow drift of a tracker, at times a shaking camera."""
+    time = np.arange(frames) / fps
+    scale, shift = rng.uniform(0.85, 1.2), rng.uniform(-0.08, 0.08, 2)
+    crop = np.tile([scale, *shift], (frames, 1))
+    smooth = gaussian_filter1d(rng.standard_normal((frames + 200, 3)), 12, axis=0)[100:-100] * np.sqrt(2 * 12 * 1.77)
+    crop += smooth * np.array([0.004, 0.005, 0.005]) * rng.uniform(0, 1.5)
+    if rng.random() < 0.2:
+        for axis in (1, 2):
+            for _ in range(4):
+                wave = np.sin(2 * np.pi * rng.uniform(0.8, 7) * time + rng.uniform(0, 6))
+                crop[:, axis] += rng.uniform(0.001, 0.006) * wave
+    return crop

@@ -1,0 +1,187 @@
+"""Clips of rendered faces: one clip from its seed, and a cached corpus made by several processes."""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from faceimit.data.clipfile import save_clip
+from faceimit.data.synthetic import camera, motion, scene
+from faceimit.data.synthetic.identity import draw_identity
+from faceimit.data.synthetic.render import SUPERSAMPLING, Drive, FaceRenderer, draw, frame_camera
+from faceimit.errors import InputError
+from faceimit.face.records import Annotation, Clip
+
+# Part of the cache key: raise it whenever rendered clips change.
+RENDERER_VERSION = 1
+
+# First identity of each split; splits are this far apart, so they never share a person.
+SPLITS: dict[str, int] = {"train": 0, "val": 10_000_000, "test": 20_000_000}
+_CLIPS_A_SEED, _SEEDS = 100_000, 100
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything a cached corpus depends on, apart from the clip's number."""
+
+    split: str
+    seed: int
+    frames: int
+    size: int
+    flow: bool
+    clean: bool
+    version: int = RENDERER_VERSION
+
+    @property
+    def key(self) -> str:
+        """Folder name: the readable settings and a hash of all of them."""
+        digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:10]
+        flags = "".join(("-flow" if self.flow else "", "-clean" if self.clean else ""))
+        return f"s{self.seed}-t{self.frames}-p{self.size}{flags}-{digest}"
+
+
+def render_clip(
+    seed: int,
+    identity: int,
+    frames: int = 100,
+    size: int = 128,
+    fps: float | None = None,
+    flow: bool = False,
+    clean: bool = False,
+) -> Clip:
+    """Render one clip.
+
+    Args:
+        seed: of motion, light, background and camera.
+        identity: seed of the person.
+        frames, size: length and side of the crops in pixels.
+        fps: frame rate, or None to draw one.
+        flow: also exact backward flow (T, 2, S, S) float16 in pixels and occlusion (T, S, S).
+        clean: no sensor, optics or codec degradation.
+    """
+    rng = np.random.default_rng([seed, identity, 2])
+    person = draw_identity(identity)
+    fps = motion.draw_fps(rng) if fps is None else float(fps)
+    moves = motion.draw_motion(rng, frames, fps)
+    occluder = scene.draw_occluder(rng) if rng.random() < 0.12 else None
+    path = scene.draw_occluder_path(rng, frames, fps) if occluder is not None else None
+    crop = camera.draw_crop(rng, frames, fps)
+    drive = Drive(moves.blendshapes, moves.pose, moves.translation, moves.body, crop, path)
+    light = scene.draw_light(rng, camera.draw_light_gain(rng, frames, fps))
+    background = scene.draw_background(rng, size * SUPERSAMPLING)
+    how = camera.NONE if clean else camera.draw_degradation(rng)
+    renderer = FaceRenderer(person, size, occluder)
+    distance = float(rng.uniform(45, 110))
+    view = frame_camera(renderer, drive, _rest(drive), distance)
+    images, landmarks, flows, hidden = [], [], [], []
+    for frame, points in draw(renderer, drive, view, light, background, flow):
+        images.append(frame.image)
+        landmarks.append(points)
+        flows.append(frame.flow)
+        hidden.append(frame.occluded)
+    annotation = Annotation(
+        drive.blendshapes.astype(np.float32),
+        drive.pose.astype(np.float32),
+        np.ones(frames, dtype=bool),
+        np.stack(landmarks).astype(np.float32),
+    )
+    return Clip(
+        name=f"rendered_{identity:08d}_{seed}",
+        identity=f"rendered_{identity:08d}",
+        fps=fps,
+        frames=camera.degrade(np.stack(images), how, fps),
+        annotation=annotation,
+        flow=np.stack(flows).astype(np.float16) if flow else None,
+        occluded=np.stack(hidden) if flow else None,
+    )
+
+
+def _rest(drive: Drive) -> Drive:
+    """One neutral frame at the clip's mean pose and place: what the crop is framed on."""
+    means = (track.mean(0, keepdims=True) for track in (drive.pose, drive.translation, drive.body))
+    return Drive(np.zeros((1, 52)), *means, crop=np.array([[1.0, 0.0, 0.0]]))
+
+
+def clip_seeds(split: str, seed: int, index: int) -> tuple[int, int]:
+    """(clip seed, identity) of clip ``index``; identities of different splits never meet."""
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if not 0 <= seed < _SEEDS or not 0 <= index < _CLIPS_A_SEED:
+        raise InputError(f"seed {seed} or clip number {index} is out of range; use seed < {_SEEDS} and fewer clips")
+    return seed, SPLITS[split] + seed * _CLIPS_A_SEED + index
+
+
+def prepare(
+    root: str | Path,
+    split: str,
+    clips: int,
+    seed: int,
+    frames: int = 100,
+    size: int = 128,
+    flow: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+    clean: bool = False,
+) -> list[Path]:
+    """Paths of ``clips`` rendered clips under ``root``, rendering those that are not there yet.
+
+    The folder's name holds all settings; clip i is the same whatever ``clips`` and ``workers`` are, so a corpus can
+    grow and an interrupted one goes on. Files appear whole or not at all.
+
+    Args:
+        root: cache folder.
+        split: ``train``, ``val`` or ``test``; identities are disjoint between them.
+        clips: how many.
+        seed: of the corpus, in [0, 100).
+        frames, size, flow, clean: as in :func:`render_clip`.
+        workers: processes; None takes all cores, 0 renders in this process.
+        progress: show a progress bar.
+    """
+    settings = Settings(split, seed, frames, size, flow, clean)
+    folder = Path(root) / settings.key / split
+    paths = [folder / f"{i:05d}.npz" for i in range(clips)]
+    clip_seeds(split, seed, max(clips - 1, 0))
+    missing = [i for i, path in enumerate(paths) if not path.exists()]
+    if missing:
+        _render_all(settings, paths, missing, os.cpu_count() if workers is None else workers, progress)
+    return paths
+
+
+def _render_all(settings: Settings, paths: list[Path], missing: list[int], workers: int, progress: bool) -> None:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, disable=not progress) as bar:
+        task = bar.add_task(f"rendering {settings.split} faces", total=len(paths), completed=len(paths) - len(missing))
+        if workers == 0:
+            for i in missing:
+                render_to_file(settings, i, paths[i])
+                bar.advance(task)
+            return
+        with ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), _single_thread) as pool:
+            jobs = [pool.submit(render_to_file, settings, i, paths[i]) for i in missing]
+            try:
+                for job in as_completed(jobs):
+                    job.result()
+                    bar.advance(task)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+
+
+def _single_thread() -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+
+
+def render_to_file(settings: Settings, index: int, path: Path) -> None:
+    """Render clip ``index`` of a corpus to ``path``."""
+    seed, identity = clip_seeds(settings.split, settings.seed, index)
+    clip = render_clip(seed, identity, settings.frames, settings.size, flow=settings.flow, clean=settings.clean)
+    save_clip(path, clip)

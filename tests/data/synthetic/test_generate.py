@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from faceimit.data.clipfile import load_clip
+from faceimit.data.synthetic import generate
+from faceimit.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def clip():
+    return generate.render_clip(seed=3, identity=5, frames=8, size=64, fps=25.0, flow=True, clean=True)
+
+
+def test_shapes_and_ranges(clip):
+    assert clip.frames.shape == (8, 64, 64, 3)
+    assert clip.frames.dtype == np.uint8
+    assert clip.annotation.blendshapes.shape == (8, 52)
+    assert clip.annotation.blendshapes.min() >= 0
+    assert clip.annotation.blendshapes.max() <= 1
+    assert clip.annotation.landmarks.shape == (8, 68, 2)
+    assert clip.flow.shape == (8, 2, 64, 64)
+    assert clip.flow.dtype == np.float16
+    assert clip.occluded.dtype == bool
+    assert clip.frames.std() > 20
+
+
+def test_first_frame_has_no_flow(clip):
+    assert not clip.flow[0].any()
+    assert not clip.occluded[0].any()
+
+
+def test_the_face_fills_the_crop_as_the_convention_says(clip):
+    points = clip.annotation.landmarks[0]
+    height = np.ptp(points[:, 1])
+    assert 64 / 1.6 / 1.35 < height < 64 / 1.6 / 0.75
+    middle = (points.min(0) + points.max(0)) / 2
+    assert np.all(np.abs(middle - 32) < 64 * 0.16)
+
+
+def test_deterministic(clip):
+    again = generate.render_clip(seed=3, identity=5, frames=8, size=64, fps=25.0, flow=True, clean=True)
+    np.testing.assert_array_equal(clip.frames, again.frames)
+    np.testing.assert_array_equal(clip.flow, again.flow)
+
+
+def test_degraded_clip_is_deterministic_and_differs_from_the_clean_one(clip):
+    first = generate.render_clip(3, 5, 8, 64, fps=25.0)
+    again = generate.render_clip(3, 5, 8, 64, fps=25.0)
+    np.testing.assert_array_equal(first.frames, again.frames)
+    np.testing.assert_array_equal(first.annotation.blendshapes, clip.annotation.blendshapes)
+
+
+def test_prepare_resumes_and_gives_the_same_bytes_for_any_number_of_workers(tmp_path):
+    alone = generate.prepare(tmp_path / "a", "val", 2, seed=1, frames=4, size=32, workers=0, progress=False)
+    kept = alone[0].stat().st_mtime_ns
+    alone[1].unlink()
+    alone = generate.prepare(tmp_path / "a", "val", 2, seed=1, frames=4, size=32, workers=0, progress=False)
+    assert alone[0].stat().st_mtime_ns == kept
+    shared = generate.prepare(tmp_path / "b", "val", 2, seed=1, frames=4, size=32, workers=2, progress=False)
+    assert [p.read_bytes() for p in alone] == [p.read_bytes() for p in shared]
+    assert load_clip(alone[0]).identity != load_clip(alone[1]).identity
+
+
+def test_splits_never_share_a_person():
+    people = {
+        split: {generate.clip_seeds(split, seed, i)[1] for seed in (0, 7, 99) for i in (0, 5, 99_999)}
+        for split in generate.SPLITS
+    }
+    assert not people["train"] & people["val"]
+    assert not people["val"] & people["test"]
+    assert not people["train"] & people["test"]
+
+
+def test_settings_change_the_folder():
+    base = generate.Settings("train", 0, 100, 128, False, False)
+    others = [
+        generate.Settings("train", 1, 100, 128, False, False),
+        generate.Settings("train", 0, 100, 96, False, False),
+        generate.Settings("train", 0, 100, 128, True, False),
+        generate.Settings("train", 0, 100, 128, False, False, version=-1),
+    ]
+    assert len({s.key for s in [base, *others]}) == 5
+
+
+def test_unknown_split_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="train, val, test"):
+        generate.prepare(tmp_path, "training", 1, seed=0)
