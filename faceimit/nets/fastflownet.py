@@ -4,8 +4,8 @@ Kong, Shen, Yang, "FastFlowNet: A Lightweight Network for Fast Optical Flow Esti
 head-enhanced pooling pyramid (sec. III-B), centre-dense dilated correlation (III-C), shuffle-block decoders (III-D),
 coarse to fine from level 6 (1/64) to level 2 (1/4). Ours besides: features are normalised before they are correlated,
 levels are an option, any picture size works, each level begins with a Lucas-Kanade step on the learnt features and the
-decoder also sees their change (both carry motion far below a pixel, which a correlation hardly does), and a convex upsampling head (Teed & Deng, "RAFT", ECCV 2020, sec. 3.3) brings the
-finest flow to full resolution.
+decoder also sees their change (both carry motion far below a pixel, which a correlation hardly does), and a convex
+upsampling head (Teed & Deng, "RAFT", ECCV 2020, sec. 3.3) brings the finest flow to full resolution.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,8 @@ def correlate(current: Tensor, previous: Tensor, offsets: tuple[tuple[int, int],
     """Mean over channels of current(x) * previous(x + offset), zero outside of the picture.
 
     Args:
-        current, previous: (N, C, H, W) features.
+        current: (N, C, H, W) features of frame t.
+        previous: (N, C, H, W) features of frame t-1.
         offsets: (dx, dy) in pixels of this level.
 
     Returns:
@@ -260,6 +261,7 @@ def convex_upsample(flow: Tensor, weights: Tensor, factor: int) -> Tensor:
     Args:
         flow: (N, 2, h, w) in coarse pixels.
         weights: (N, 9 * factor^2, h, w) logits.
+        factor: fine pixels a coarse one, a side.
 
     Returns:
         (N, 2, factor * h, factor * w) in fine pixels.
@@ -280,6 +282,7 @@ def load_flow_weights(net: FastFlowNet, source: str | Path) -> FastFlowNet:
     """Fill `net` with trained weights and return it.
 
     Args:
+        net: what to fill.
         source: "shipped" (the weights in this package), "none" (keep the random start), or a .safetensors file.
 
     Raises:

@@ -1,0 +1,148 @@
+"""Rendered clips with exact flow for `experiment=flow`: clean windows to train on, clean and noisy clips to measure."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from faceimit.data.clipfile import load_clip
+from faceimit.errors import InputError
+from faceimit.face.records import Clip
+
+
+def to_batch(clip: Clip, start: int = 0, stop: int | None = None, noise_free: bool = False) -> dict[str, object]:
+    """Frames start .. stop of a clip as tensors: frames (T, 3, S, S) uint8; flow, occluded where the clip has them."""
+    frames = torch.from_numpy(np.ascontiguousarray(clip.frames[start:stop].transpose(0, 3, 1, 2)))
+    item: dict[str, object] = {"frames": frames, "noise_free": torch.tensor(noise_free), "name": clip.name}
+    if clip.flow is not None and clip.occluded is not None:
+        item["flow"] = torch.from_numpy(clip.flow[start:stop].astype(np.float32))
+        item["occluded"] = torch.from_numpy(clip.occluded[start:stop].copy())
+    return item
+
+
+class FlowWindows(Dataset):
+    """Windows of neighbouring frames at random places, all clips in memory; as many a pass as fit side by side.
+
+    Args:
+        paths: clip files (:mod:`faceimit.data.clipfile`) of one size.
+        window: frames.
+        with_flow: also exact flow, for training supervised by it.
+    """
+
+    def __init__(self, paths: Sequence[Path], window: int, with_flow: bool = False) -> None:
+        self.clips = [load_clip(path, with_flow=with_flow) for path in paths]
+        self.window = window
+        short = [clip.name for clip in self.clips if len(clip.frames) < window]
+        if short:
+            raise InputError(f"clip {short[0]} has fewer than {window} frames, try a smaller data.window")
+        self.owner = [i for i, clip in enumerate(self.clips) for _ in range(len(clip.frames) // window)]
+
+    def __len__(self) -> int:
+        return len(self.owner)
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        clip = self.clips[self.owner[index]]
+        start = int(torch.randint(len(clip.frames) - self.window + 1, ()))
+        return to_batch(clip, start, start + self.window, noise_free=True)
+
+
+class WholeClips(Dataset):
+    """One clip an item, read when asked for.
+
+    Args:
+        paths: clip files with flow, and whether each is free of noise.
+    """
+
+    def __init__(self, paths: Sequence[tuple[Path, bool]]) -> None:
+        self.paths = list(paths)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> dict[str, object]:
+        path, noise_free = self.paths[index]
+        return to_batch(load_clip(path, with_flow=True), noise_free=noise_free)
+
+
+class FlowClips(LightningDataModule):
+    """Rendered faces for flow.
+
+    Train batches: frames uint8 (B, window, 3, S, S) RGB without noise (the task adds its own), noise_free (B,), name.
+    Validation and test batches: one whole clip with flow (1, T, 2, S, S) px and occluded (1, T, S, S), half of the
+    clips without noise.
+
+    Args:
+        root: folder of the cache.
+        clips: number of clips of each split: train, val, test; half of val and test are free of noise.
+        frames: length of a clip.
+        size: S, pixels.
+        window: frames of a training window, one more than the largest gap.
+        batch_size: windows a batch.
+        seed: of the corpus.
+        workers: loader processes.
+        with_flow: give exact flow in training as well, for the supervised reference.
+        extra: folders of further clip files to train on (e.g. crops of real videos).
+    """
+
+    def __init__(
+        self,
+        root: str,
+        clips: Mapping[str, int],
+        frames: int = 60,
+        size: int = 128,
+        window: int = 5,
+        batch_size: int = 4,
+        seed: int = 0,
+        workers: int = 0,
+        with_flow: bool = False,
+        extra: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.root, self.clips, self.frames, self.size = Path(root), dict(clips), frames, size
+        self.window, self.batch_size, self.seed, self.workers = window, batch_size, seed, workers
+        self.with_flow, self.extra = with_flow, [Path(folder) for folder in extra]
+        self.train: FlowWindows | None = None
+
+    def _rendered(self, split: str, count: int, clean: bool, flow: bool = True) -> list[Path]:
+        from faceimit.data.synthetic.generate import prepare
+
+        arguments = {"frames": self.frames, "size": self.size, "flow": flow, "clean": clean}
+        return prepare(self.root, split, count, self.seed, **arguments) if count else []
+
+    def _measured(self, split: str) -> list[tuple[Path, bool]]:
+        noisy = (self.clips[split] + 1) // 2
+        clean = self.clips[split] - noisy
+        return [(path, False) for path in self._rendered(split, noisy, clean=False)] + [
+            (path, True) for path in self._rendered(split, clean, clean=True)
+        ]
+
+    def prepare_data(self) -> None:
+        """Render what the cache has not."""
+        self._rendered("train", self.clips["train"], clean=True)
+        for split in ("val", "test"):
+            self._measured(split)
+
+    def setup(self, stage: str) -> None:
+        """Load the training clips into memory."""
+        if stage == "fit" and self.train is None:
+            extra = [path for folder in self.extra for path in sorted(folder.glob("*.npz"))]
+            paths = self._rendered("train", self.clips["train"], clean=True) + extra
+            self.train = FlowWindows(paths, self.window, self.with_flow)
+
+    def train_dataloader(self) -> DataLoader:
+        """Shuffled windows."""
+        if self.train is None:
+            raise RuntimeError("call setup('fit') first")
+        options = {"num_workers": self.workers, "persistent_workers": self.workers > 0}
+        return DataLoader(self.train, self.batch_size, shuffle=True, drop_last=True, **options)
+
+    def val_dataloader(self) -> DataLoader:
+        """Whole clips of the validation people."""
+        return DataLoader(WholeClips(self._measured("val")), batch_size=1, num_workers=self.workers)
+
+    def test_dataloader(self) -> DataLoader:
+        """Whole clips of the test people."""
+        return DataLoader(WholeClips(self._measured("test")), batch_size=1, num_workers=self.workers)

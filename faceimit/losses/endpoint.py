@@ -1,0 +1,33 @@
+"""Supervision by known flow, at every level of a flow pyramid."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from faceimit.losses.photometric import masked_mean
+from faceimit.nets.warp import upsample_flow
+
+
+def endpoint_loss(full: Tensor, flows: Sequence[Tensor], target: Tensor, visible: Tensor, level: float = 0.2) -> Tensor:
+    """Mean endpoint error in full-resolution pixels, plus `level` times that of each pyramid level.
+
+    Args:
+        full: (N, 2, H, W) px, flow at full resolution.
+        flows: (N, 2, h_l, w_l) each, px of its level; brought to full resolution before comparing.
+        target: (N, 2, H, W) px, known flow.
+        visible: (N, 1, H, W) bool; what is hidden in frame t-1 still counts a fifth, flow there can be guessed.
+        level: weight of a pyramid level.
+
+    Returns:
+        Scalar >= 0.
+    """
+    size = (int(target.shape[-2]), int(target.shape[-1]))
+    weight = 0.2 + 0.8 * visible.to(target.dtype)
+
+    def distance(flow: Tensor) -> Tensor:
+        # the small constant keeps the gradient of the length finite at a perfect match
+        length = torch.sqrt((flow - target).square().sum(dim=1, keepdim=True) + 1e-4)
+        return masked_mean(length, weight)
+
+    return distance(full) + sum((level * distance(upsample_flow(flow, size)) for flow in flows), full.new_zeros(()))

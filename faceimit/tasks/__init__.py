@@ -1,0 +1,1 @@
+"""LightningModules: losses, steps, optimisers, nothing else."""
