@@ -60,10 +60,12 @@ class OnlineSearch:
             return found
         self._count += 1
         if not self._scores:
-            self._run_start = self._first = frame
+            self._first = frame
         self._scores.append(float(score))
-        found = self._decide(range(frame - self.look_ahead, frame - self.look_ahead + 1))
-        self._forget(frame - self._window)
+        scores = self._smoothed()
+        found = self._decide(scores, range(frame - self.look_ahead, frame - self.look_ahead + 1))
+        if frame - self._first > self._window:
+            self._forget(scores)
         return found
 
     def finish(self) -> list[int]:
@@ -76,20 +78,20 @@ class OnlineSearch:
     def _start_run(self) -> None:
         """A new part without invalid frames; window: smoothed scores from ``_first`` on, raw ones R before that."""
         self._scores: deque[float] = deque()
-        self._run_start = self._first = self._count
+        self._first = self._count
         self._climb = _Climb(self.params.prominence)
         self._last_kept: int | None = None
 
     def _decide_rest(self) -> list[int]:
-        return self._decide(range(max(self._run_start, self._count - self.look_ahead), self._count))
+        return self._decide(self._smoothed(), range(self._count - self.look_ahead, self._count))
 
-    def _decide(self, frames: range) -> list[int]:
-        """Which of the frames (numbers in the stream) are peaks on the scores so far, as keyframes."""
-        if not self._scores or not frames or frames[-1] < self._first:
+    def _decide(self, scores: np.ndarray, frames: range) -> list[int]:
+        """Which of the frames (numbers in the stream) are peaks on the smoothed scores so far, as keyframes."""
+        possible = [i for i in range(frames.start - self._first, frames.stop - self._first) if _may_peak(scores, i)]
+        if not possible:
             return []
-        scores = self._smoothed()
         kept = self._kept_peaks(scores)
-        return [self._keyframe(scores, i) for i in kept if i + self._first in frames and self._rises(scores, i)]
+        return [self._keyframe(scores, i) for i in possible if i in kept and self._rises(scores, i)]
 
     def _smoothed(self) -> np.ndarray:
         """Smoothed scores of the window, as the offline search sees them on the frames so far."""
@@ -121,19 +123,22 @@ class OnlineSearch:
             i = settled_frame(scores, i, self.params)
         return self._first + i
 
-    def _forget(self, before: int) -> None:
+    def _forget(self, scores: np.ndarray) -> None:
         """Move the window's start one frame on, keeping what later decisions need."""
-        if self._first >= before:
-            return
-        scores = self._smoothed()
         # A peak needs the frame before its plateau to be seen, so it is noted in the last moment that is there.
-        for i in self._kept_peaks(scores)[:1]:
-            if i == 1 or (scores[1 : i + 1] == scores[i]).all():
-                self._last_kept = self._first + i
+        if scores[1] > scores[0]:
+            for i in self._kept_peaks(scores)[:1]:
+                if (scores[1 : i + 1] == scores[i]).all():
+                    self._last_kept = self._first + i
         self._climb.push(float(scores[0]))
         self._first += 1
         while len(self._scores) > self._count - self._first + self._radius:
             self._scores.popleft()
+
+
+def _may_peak(scores: np.ndarray, i: int) -> bool:
+    """Cheap test that spares most frames the search: not lower than its neighbours, and not at the border."""
+    return bool(0 < i < len(scores) - 1 and scores[i - 1] <= scores[i] >= scores[i + 1])
 
 
 class _Climb:
