@@ -27,7 +27,9 @@ Find the frames of a face video at which the expression changes most.
 Without --checkpoint, --bundle or --method the weights shipped with faceimit are used. Frames without a face have no
 score. --json writes {"video", "fps", "frames", "method", "scores", "keyframes", "valid", "times"}: a score in [0, 1]
 (null: no face), a validity and a time in seconds for every frame; keyframes are 0-based frame numbers."""
-EXAMPLE = "  faceimit-keyframes talk.mp4 --json talk.json --plot talk.png --sheet talk_sheet.png"
+EXAMPLE = """\
+  python -m faceimit.data.example_video talk.mp4
+  faceimit-keyframes talk.mp4 --json talk.json --plot talk.png --sheet talk_sheet.png"""
 
 # A classical method has no scale of its own: this percentile of its raw scores over the video becomes 1.
 REFERENCE_PERCENTILE = 95.0

@@ -5,8 +5,9 @@ in the file are applied; times come from the file, so a variable frame rate is k
 """
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -160,6 +161,42 @@ def read_frames(path: str | os.PathLike[str]) -> VideoReader:
     return VideoReader(path)
 
 
+def write_video(path: str | os.PathLike[str], images: Iterable[np.ndarray], fps: float, crf: int = 18) -> None:
+    """Write an H.264 .mp4, whole or not at all.
+
+    Args:
+        path: where to.
+        images: (H, W, 3) uint8 RGB, all of one size, H and W even.
+        fps: frames per second.
+        crf: quality, 0 (lossless) to 51.
+
+    Raises:
+        InputError: the folder cannot be written or the disk is full.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.stem}.{os.getpid()}.mp4")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _encode(unfinished, images, fps, crf)
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({_reason(error)}), free some space or choose another folder") from error
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _encode(path: Path, images: Iterable[np.ndarray], fps: float, crf: int) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(60000))
+        stream.pix_fmt = "yuv420p"
+        stream.options = {"crf": str(crf), "preset": "veryfast"}
+        for i, image in enumerate(images):
+            if i == 0:
+                stream.height, stream.width = image.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(stream.encode(None))
+
+
 def to_rgb(frame: av.VideoFrame, pixel_aspect: float = 1.0) -> np.ndarray:
     """(H, W, 3) uint8 RGB of a decoded frame, upright; ``pixel_aspect`` is the width of a pixel over its height."""
     image = frame.to_ndarray(format="rgb24", width=round(frame.width * pixel_aspect), height=frame.height)
@@ -216,7 +253,7 @@ def _steady_rate(stream: "av.VideoStream") -> float | None:
 
 def _usual_rate(path: Path) -> float:
     """Frames per second from the median interval of the first packets, without decoding them."""
-    stamps = []
+    stamps: list[float] = []
     with _open(path) as container:
         stream = _video_stream(container, path)
         for packet in _packets(container, stream):
