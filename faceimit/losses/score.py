@@ -7,34 +7,23 @@ score is matched as well (`slope_loss`). Frames that are not valid count nowhere
 import torch
 from torch import Tensor
 
-
-def masked_mean(values: Tensor, valid: Tensor) -> Tensor:
-    """Mean of the valid values, 0 where there is none.
-
-    Args:
-        values: (B, T) or (B, T, K).
-        valid: (B, T) bool.
-    """
-    mask = valid.to(values.dtype)
-    if values.ndim == 3:
-        values = values.mean(dim=2)
-    return (values * mask).sum() / mask.sum().clamp(min=1.0)
+from faceimit.losses.photometric import masked_mean
 
 
 def score_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """MSE of scores (B, T) in [0, 1] over valid frames (seed paper)."""
-    return masked_mean((predicted - target).square(), valid)
+    return masked_mean((predicted - target).square(), valid.to(predicted.dtype))
 
 
 def slope_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """MSE of the change of the score from frame to frame, where both frames are valid; peaks are where it turns."""
     rise = predicted.diff(dim=1) - target.diff(dim=1)
-    return masked_mean(rise.square(), valid[:, 1:] & valid[:, :-1])
+    return masked_mean(rise.square(), (valid[:, 1:] & valid[:, :-1]).to(rise.dtype))
 
 
 def velocity_loss(predicted: Tensor, target: Tensor, valid: Tensor) -> Tensor:
     """Squared error of the blendshape and pose velocities (B, T, K), summed over K, mean over valid frames."""
-    return masked_mean((predicted - target).square(), valid) * predicted.shape[2]
+    return masked_mean((predicted - target).square().sum(dim=2), valid.to(predicted.dtype))
 
 
 def correlation_loss(predicted: Tensor, target: Tensor, valid: Tensor, epsilon: float = 1e-3) -> Tensor:

@@ -1,0 +1,190 @@
+"""LightningDataModules: the one interface every task trains through.
+
+A training batch holds windows: ``frames`` uint8 (B, T, 3, S, S), ``score``, ``change`` (B, T), ``velocity``
+(B, T, 55), ``valid`` (B, T) bool, ``fps`` (B,). Validation and test batches hold one whole clip (B = 1) and its
+``name``, and ``flow`` (1, T, 2, S, S) with ``occluded`` (1, T, S, S) where they are known exactly.
+"""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader
+
+from faceimit.data.corpus import Corpus
+from faceimit.data.transforms import Strength
+from faceimit.data.windows import WholeClips, Windows, reference_change
+from faceimit.errors import InputError
+from faceimit.face.records import Clip
+
+SPLITS = ("train", "val", "test")
+
+
+class ClipData(pl.LightningDataModule):
+    """Windows and whole clips of any corpus; a subclass says where the clips of a split are.
+
+    Args:
+        window: frames of a training window.
+        batch_size: windows of a batch.
+        steps: batches of an epoch; None: as many as show each frame about once.
+        candidates: windows drawn for each one kept (:class:`faceimit.data.windows.Windows`).
+        augmentation: fields of :class:`faceimit.data.transforms.Strength` to change; None: no augmentation.
+        c_ref: change that scores 1; None: the 95th percentile of the training split.
+        workers: loader processes.
+        memory: bytes of frames kept in memory, a split.
+    """
+
+    def __init__(
+        self,
+        window: int = 24,
+        batch_size: int = 6,
+        steps: int | None = None,
+        candidates: int = 2,
+        augmentation: Mapping[str, float] | None = None,
+        c_ref: float | None = None,
+        workers: int = 0,
+        memory: float = 2e9,
+    ) -> None:
+        super().__init__()
+        self.window, self.batch_size, self.steps, self.candidates = window, batch_size, steps, candidates
+        self.strength = None if augmentation is None else strength_from(augmentation)
+        self.workers, self.memory = workers, memory
+        self._c_ref = c_ref
+        self._corpora: dict[str, Corpus] = {}
+
+    @abstractmethod
+    def sources(self, split: str) -> list[Path] | list[Clip]:
+        """Clips of a split, making them if need be."""
+
+    @property
+    def c_ref(self) -> float:
+        """Change that scores 1."""
+        if self._c_ref is None:
+            self._c_ref = reference_change(self.corpus("train").labels)
+        return self._c_ref
+
+    def corpus(self, split: str) -> Corpus:
+        """The clips of a split, opened once."""
+        if split not in self._corpora:
+            self._corpora[split] = Corpus(self.sources(split), self.memory, flow=split != "train")
+        return self._corpora[split]
+
+    def prepare_data(self) -> None:
+        """Make what is not on the disk yet, in one process."""
+        for split in SPLITS:
+            self.sources(split)
+
+    def train_dataloader(self) -> DataLoader:
+        corpus = self.corpus("train")
+        steps = self.steps or max(1, sum(corpus.lengths()) // (self.window * self.batch_size))
+        windows = Windows(corpus, self.c_ref, self.window, steps * self.batch_size, self.strength, self.candidates)
+        pin = torch.cuda.is_available()
+        return DataLoader(
+            windows,
+            batch_size=self.batch_size,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=pin,
+        )
+
+    def val_dataloader(self) -> DataLoader:
+        return DataLoader(WholeClips(self.corpus("val"), self.c_ref), batch_size=1)
+
+    def test_dataloader(self) -> DataLoader:
+        return DataLoader(WholeClips(self.corpus("test"), self.c_ref), batch_size=1)
+
+
+class SyntheticFaces(ClipData):
+    """Rendered faces with exact truth (:mod:`faceimit.data.synthetic`), rendered on first use and cached.
+
+    Args:
+        root: cache folder.
+        clips: number of clips of each split, {"train": .., "val": .., "test": ..}.
+        frames: frames of a clip.
+        size: side of the crops in pixels.
+        seed: of the clips; identities of different splits never meet.
+        renderers: processes that render; None: one a core.
+        window, batch_size, steps, candidates, augmentation, c_ref, workers, memory: of :class:`ClipData`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        clips: Mapping[str, int],
+        frames: int = 100,
+        size: int = 128,
+        seed: int = 0,
+        renderers: int | None = None,
+        window: int = 24,
+        batch_size: int = 6,
+        steps: int | None = None,
+        candidates: int = 2,
+        augmentation: Mapping[str, float] | None = None,
+        c_ref: float | None = None,
+        workers: int = 0,
+        memory: float = 2e9,
+    ) -> None:
+        super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
+        missing = [split for split in SPLITS if split not in clips]
+        if missing:
+            raise InputError(f"clips names no number for {', '.join(missing)}, try data.clips.{missing[0]}=16")
+        self.root, self.clips, self.frames, self.size, self.seed = Path(root), dict(clips), frames, size, seed
+        self.renderers = renderers
+
+    def sources(self, split: str) -> list[Path]:
+        from faceimit.data.synthetic.generate import prepare
+
+        return prepare(
+            self.root, split, self.clips[split], self.seed, self.frames, self.size, split != "train", self.renderers
+        )
+
+
+class RealClips(ClipData):
+    """Real videos with annotations (:func:`faceimit.data.videos.load_real`), split by person.
+
+    Args:
+        root: folder with ``clips/`` and ``annotations/``.
+        cache: folder for the face crops.
+        names: clips of each split.
+        size: side of the crops in pixels.
+        window, batch_size, steps, candidates, augmentation, c_ref, workers, memory: of :class:`ClipData`.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        cache: str,
+        names: Mapping[str, list[str]],
+        size: int = 128,
+        window: int = 24,
+        batch_size: int = 6,
+        steps: int | None = None,
+        candidates: int = 2,
+        augmentation: Mapping[str, float] | None = None,
+        c_ref: float | None = None,
+        workers: int = 0,
+        memory: float = 2e9,
+    ) -> None:
+        super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
+        self.root, self.cache, self.size = root, cache, size
+        self.names = {split: list(names[split]) for split in SPLITS}
+
+    def sources(self, split: str) -> list[Clip]:
+        from faceimit.data.videos import load_real
+
+        return load_real(self.root, self.names[split], self.size, self.cache)
+
+
+def strength_from(values: Mapping[str, float]) -> Strength:
+    """Augmentation with some fields changed.
+
+    Raises:
+        InputError: an unknown field.
+    """
+    try:
+        return Strength(**values)
+    except TypeError as error:
+        valid = ", ".join(Strength.__dataclass_fields__)
+        raise InputError(f"unknown augmentation in {sorted(values)}, valid names: {valid}") from error

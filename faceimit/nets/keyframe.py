@@ -1,0 +1,356 @@
+"""Keyframe network: how much the expression changes at each frame of a clip, from appearance and multi-scale flow.
+
+The seed paper fuses ResNet-50 features of a frame with the features of its optical flow and regresses a score in
+[0, 1]. Ours adds, each switchable: the amplified difference to the previous frame beside the frame (`pair`), the flow
+left after the best affine motion (what the head does is not expression), a short temporal context with bounded
+look-ahead, and a velocity head (how fast each blendshape moves) whose length is a second opinion on the score.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+import torchvision
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from faceimit.errors import InputError
+from faceimit.face.blendshapes import BLENDSHAPES
+from faceimit.nets.fastflownet import DECODED, FastFlowNet, FlowPyramid
+from faceimit.nets.warp import warp
+
+BACKBONES = ("compact", "resnet10", "resnet18", "resnet34", "resnet50", "mobilenet_v3_small")
+MOTIONS = len(BLENDSHAPES) + 3  # blendshapes, then yaw, pitch, roll
+REFERENCE_FPS = 25.0
+DIFFERENCE_GAIN = 5.0
+
+
+class KeyframeOutput(NamedTuple):
+    """What the network says of a clip.
+
+    Attributes:
+        score: (B, T) in [0, 1], expression change at frame t in units of c_ref.
+        velocity: (B, T, 55) change a 1/25 s of the 52 blendshapes and of yaw, pitch, roll (radians).
+        flow: flow of frames 1..T-1 to their predecessors, N = B (T - 1), or None without the flow branch.
+    """
+
+    score: Tensor
+    velocity: Tensor
+    flow: FlowPyramid | None
+
+
+@dataclass(frozen=True)
+class Context:
+    """Temporal convolutions of the head: kernel sizes and how many of the frames they see lie in the future."""
+
+    kernels: tuple[int, ...]
+    look_ahead: int
+
+    def paddings(self) -> list[tuple[int, int]]:
+        """(past, future) padding of each convolution; the look-ahead is spent on the first ones."""
+        left = self.look_ahead
+        pairs = []
+        for kernel in self.kernels:
+            future = min(left, kernel // 2)
+            left -= future
+            pairs.append((kernel - 1 - future, future))
+        if left:
+            most = sum(kernel // 2 for kernel in self.kernels)
+            raise InputError(f"expected look_ahead of at most {most} frames but got {self.look_ahead}, try {most}")
+        return pairs
+
+
+class KeyframeNet(nn.Module):
+    """Scores of a clip of face crops.
+
+    Args:
+        backbone: one of :data:`BACKBONES`, randomly initialised.
+        flow: use the flow branch (False is the baseline without flow).
+        inputs: "pair" (frame and amplified difference to the previous one) or "frame" (the paper's single frame).
+        affine: give the flow branch also the flow without its best affine part.
+        size: side in pixels at which the backbone sees the crops; the flow sees them as they come.
+        width: hidden channels.
+        kernels, look_ahead: temporal context (:class:`Context`); `kernels=()` scores each frame alone.
+        dropout: of the fully connected head, in [0, 1).
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        flow: bool = True,
+        inputs: str = "pair",
+        affine: bool = True,
+        size: int = 96,
+        width: int = 128,
+        kernels: Sequence[int] = (5, 3),
+        look_ahead: int = 3,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if inputs not in ("pair", "frame"):
+            raise InputError(f"expected inputs to be 'pair' or 'frame' but got {inputs!r}, try inputs=pair")
+        self.pair, self.size = inputs == "pair", size
+        self.appearance = Appearance(backbone, channels=6 if self.pair else 3, width=width)
+        self.flow = FastFlowNet() if flow else None
+        self.motion = FlowFeatures(width, affine) if flow else None
+        self.fuse = nn.Sequential(nn.Dropout(dropout), nn.Linear(width * (2 if flow else 1), width), nn.ReLU())
+        self.head = ScoreHead(width, Context(tuple(kernels), look_ahead), dropout)
+
+    def forward(self, frames: Tensor, fps: Tensor, joint: int | None = None) -> KeyframeOutput:
+        """Scores of whole windows.
+
+        Args:
+            frames: (B, T, 3, S, S) RGB in [0, 1], T >= 2.
+            fps: (B,) frames per second.
+            joint: windows, the first of the batch, whose gradients reach the flow network; None: all of them.
+        """
+        batch, time = frames.shape[:2]
+        rate = (fps / REFERENCE_FPS).view(batch, 1).expand(batch, time).reshape(-1)  # (B T,)
+        parts = [self.appearance(self._appearance_input(frames, rate))]
+        flow = None
+        if self.flow is not None and self.motion is not None:
+            flow = self._flow(frames, batch if joint is None else joint)
+            parts.append(self._motion_features(frames, flow, rate))
+        fused = self.fuse(torch.cat(parts, dim=1)).view(batch, time, -1)
+        score, velocity = self.head(fused)
+        return KeyframeOutput(score, velocity, flow)
+
+    def flow_of_clip(self, frames: Tensor) -> FlowPyramid:
+        """Flow of frames 1..T-1 to their predecessors, N = B (T - 1); each frame's pyramid is computed once."""
+        assert self.flow is not None
+        batch, time = frames.shape[:2]
+        levels = self.flow.pyramid(frames.flatten(0, 1))
+        clips = [level.view(batch, time, *level.shape[1:]) for level in levels]
+        previous = tuple(level[:, :-1].flatten(0, 1) for level in clips)
+        current = tuple(level[:, 1:].flatten(0, 1) for level in clips)
+        return self.flow.decode(previous, current)
+
+    def _flow(self, frames: Tensor, joint: int) -> FlowPyramid:
+        """Flow of all windows; only the first `joint` keep what gradients need, which costs three times as much."""
+        parts = []
+        if joint:
+            parts.append(self.flow_of_clip(frames[:joint]))
+        if joint < len(frames):
+            with torch.no_grad():
+                parts.append(self.flow_of_clip(frames[joint:]))
+        flows, features = zip(*((part.flows, part.features) for part in parts), strict=True)
+        return FlowPyramid(
+            tuple(torch.cat(level) for level in zip(*flows, strict=True)),
+            tuple(torch.cat(level) for level in zip(*features, strict=True)),
+        )
+
+    def _appearance_input(self, frames: Tensor, rate: Tensor) -> Tensor:
+        """(B, T, 3, S, S) -> (B T, 3 or 6, size, size): standardised frame [and its difference to the previous]."""
+        batch, time = frames.shape[:2]
+        x = frames.flatten(0, 1)
+        if x.shape[-1] != self.size:
+            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=False)
+        mean, std = x.mean(dim=(1, 2, 3), keepdim=True), x.std(dim=(1, 2, 3), keepdim=True)
+        x = (x - mean) / (std + 0.05)  # a flicker of the light is no change of expression
+        if not self.pair:
+            return x
+        clip = x.view(batch, time, *x.shape[1:])
+        previous = torch.cat([clip[:, :1], clip[:, :-1]], dim=1).flatten(0, 1)
+        difference = (x - previous) * (DIFFERENCE_GAIN * rate).view(-1, 1, 1, 1)
+        return torch.cat([x, difference], dim=1)
+
+    def _motion_features(self, frames: Tensor, flow: FlowPyramid, rate: Tensor) -> Tensor:
+        """Flow features (B T, width); frame 0 has no predecessor and takes the features of frame 1."""
+        assert self.motion is not None
+        batch, time = frames.shape[:2]
+        previous, current = frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1)
+        features = self.motion(previous, current, flow, rate.view(batch, time)[:, 1:].reshape(-1))
+        features = features.view(batch, time - 1, -1)
+        return torch.cat([features[:, :1], features], dim=1).flatten(0, 1)
+
+    @property
+    def context(self) -> int:
+        """Frames before a frame that its score depends on."""
+        return 1 + sum(past for past, _ in self.head.paddings)
+
+    @property
+    def look_ahead(self) -> int:
+        """Frames after a frame that its score depends on."""
+        return sum(future for _, future in self.head.paddings)
+
+
+@torch.no_grad()
+def score_clip(net: KeyframeNet, frames: Tensor, fps: float, chunk: int = 64) -> Tensor:
+    """Scores of a whole clip of any length in flat memory.
+
+    Args:
+        net: in eval mode.
+        frames: (T, 3, S, S) uint8 RGB, T >= 1.
+        fps: frames per second.
+        chunk: frames scored at a time.
+
+    Returns:
+        (T,) float32 in [0, 1]; a single frame scores 0.
+    """
+    count = len(frames)
+    if count < 2:
+        return torch.zeros(count)
+    device = next(net.parameters()).device
+    rate = torch.tensor([fps], dtype=torch.float32, device=device)
+    parts = []
+    for start in range(0, count, chunk):
+        first, last = max(0, start - net.context), min(count, start + chunk + net.look_ahead)
+        first = min(first, last - 2)
+        window = frames[first:last].to(device).float().div(255)[None]
+        score = net(window, rate).score[0]
+        parts.append(score[start - first : start - first + chunk].cpu())
+    return torch.cat(parts)
+
+
+class Appearance(nn.Module):
+    """Backbone of the frame; its last map is reduced and kept as a grid, since crops are aligned and place matters."""
+
+    GRID = 4
+
+    def __init__(self, backbone: str, channels: int, width: int) -> None:
+        super().__init__()
+        self.trunk, outputs = build_backbone(backbone, channels)
+        self.reduce = nn.Sequential(nn.Conv2d(outputs, 64, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU())
+        self.project = nn.Sequential(nn.Linear(64 * self.GRID**2, width), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, s, s) -> (N, width)."""
+        grid = self.reduce(self.trunk(x))
+        if grid.shape[-1] != self.GRID:
+            grid = F.interpolate(grid, size=self.GRID, mode="bilinear", align_corners=False)
+        return self.project(grid.flatten(1))
+
+
+class FlowFeatures(nn.Module):
+    """Multi-scale flow -> one vector a frame: fine to coarse, each level joining where the resolutions meet."""
+
+    REDUCED = 16
+    CHANNELS = (32, 48, 64, 96)
+
+    def __init__(self, width: int, affine: bool) -> None:
+        super().__init__()
+        self.affine = affine
+        entry = 2 + 3 + self.REDUCED + (2 if affine else 0)  # flow, residual colours, decoder features [, non-rigid]
+        later = 2 + self.REDUCED
+        self.reduce = nn.ModuleList(nn.Conv2d(DECODED, self.REDUCED, 1) for _ in range(3))
+        inputs = (entry, self.CHANNELS[0] + later, self.CHANNELS[1] + later, self.CHANNELS[2])
+        self.stages = nn.ModuleList(
+            stage(i, o, 1 if n == 0 else 2) for n, (i, o) in enumerate(zip(inputs, self.CHANNELS, strict=True))
+        )
+        self.project = nn.Sequential(nn.Linear(self.CHANNELS[-1] * 16, width), nn.ReLU())
+
+    def forward(self, previous: Tensor, current: Tensor, flow: FlowPyramid, rate: Tensor) -> Tensor:
+        """Features (N, width).
+
+        Args:
+            previous: (N, 3, S, S) frame t-1, RGB in [0, 1].
+            current: frame t likewise.
+            flow: their flow pyramid.
+            rate: (N,) fps / 25, so that a motion means the same at any frame rate.
+        """
+        scale = rate.view(-1, 1, 1, 1)
+        x = self._entry(previous, current, flow, scale)
+        x = self.stages[0](x)
+        for level in (1, 2):
+            x = torch.cat([x, self._level(flow, level, x.shape[-1], scale)], dim=1)
+            x = self.stages[level](x)
+        x = self.stages[3](x)
+        x = F.adaptive_avg_pool2d(x, 4) if x.shape[-1] != 4 else x
+        return self.project(x.flatten(1))
+
+    def _entry(self, previous: Tensor, current: Tensor, flow: FlowPyramid, scale: Tensor) -> Tensor:
+        finest = flow.flows[0]
+        size = tuple(finest.shape[-2:])
+        small = [F.interpolate(x, size=size, mode="area") for x in (previous, current)]
+        residual = (small[1] - warp(small[0], finest)) * DIFFERENCE_GAIN
+        parts = [finest * scale, residual * scale, self.reduce[0](flow.features[0])]
+        if self.affine:
+            parts.append(without_affine(finest) * scale)
+        return torch.cat(parts, dim=1)
+
+    def _level(self, flow: FlowPyramid, level: int, size: int, scale: Tensor) -> Tensor:
+        joined = torch.cat([flow.flows[level] * scale, self.reduce[level](flow.features[level])], dim=1)
+        return joined if joined.shape[-1] == size else F.interpolate(joined, size=(size, size), mode="nearest")
+
+
+class ScoreHead(nn.Module):
+    """Temporal context, then score and blendshape velocities; the score starts from the length of the velocity."""
+
+    def __init__(self, width: int, context: Context, dropout: float) -> None:
+        super().__init__()
+        self.paddings = context.paddings()
+        self.context = nn.ModuleList(nn.Conv1d(width, width, kernel) for kernel in context.kernels)
+        self.dropout = nn.Dropout(dropout)
+        self.velocity = nn.Conv1d(width, MOTIONS, 1)
+        self.score = nn.Sequential(nn.Conv1d(width + 1, 64, 1), nn.ReLU(), nn.Conv1d(64, 1, 1))
+
+    def forward(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, width) -> score (B, T) in [0, 1], velocity (B, T, 55)."""
+        x = features.transpose(1, 2)
+        for padding, layer in zip(self.paddings, self.context, strict=True):
+            x = F.relu(layer(F.pad(x, padding, mode="replicate")))
+        x = self.dropout(x)
+        velocity = self.velocity(x) * 0.1
+        length = (velocity.square().sum(dim=1, keepdim=True) + 1e-4).sqrt() * 2.5
+        score = length + self.score(torch.cat([x, length], dim=1))
+        return soft_clip(score[:, 0]), velocity.transpose(1, 2)
+
+
+def soft_clip(x: Tensor, softness: float = 0.05) -> Tensor:
+    """Clip to [0, 1] with gradients beyond the ends: softplus(x) - softplus(x - 1), sharpened."""
+    return (F.softplus(x / softness) - F.softplus((x - 1) / softness)) * softness
+
+
+def without_affine(flow: Tensor) -> Tensor:
+    """Flow minus its least-squares affine part over the picture, weighted to the face in the centre.
+
+    Args:
+        flow: (N, 2, H, W) in pixels.
+
+    Returns:
+        (N, 2, H, W). The fit is one constant projection, so it exports to ONNX as two matrix products.
+    """
+    height, width = flow.shape[-2:]
+    y = torch.linspace(-1, 1, height, dtype=torch.float32, device=flow.device).view(-1, 1).expand(height, width)
+    x = torch.linspace(-1, 1, width, dtype=torch.float32, device=flow.device).view(1, -1).expand(height, width)
+    basis = torch.stack([torch.ones_like(x), x, y], dim=0).flatten(1)  # (3, H W)
+    weighted = basis * torch.exp(-1.5 * (x.square() + y.square())).flatten()
+    solve = torch.linalg.solve(weighted @ basis.T, weighted)  # (3, H W)
+    flat = flow.flatten(2).to(basis.dtype)  # (N, 2, H W)
+    return (flat - (flat @ solve.T) @ basis).view_as(flow).to(flow.dtype)
+
+
+def stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+    """Two 3 x 3 convolutions with batch normalisation, the first with the stride."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+        nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(),
+    )
+
+
+def build_backbone(name: str, channels: int) -> tuple[nn.Module, int]:
+    """Convolutional trunk of a torchvision network, randomly initialised, for `channels` inputs; and its outputs."""
+    if name not in BACKBONES:
+        raise InputError(f"expected backbone to be one of {', '.join(BACKBONES)} but got {name!r}, try resnet18")
+    if name == "compact":  # a few million multiplications: for a CPU that also trains
+        widths = (channels, 24, 48, 64, 96)
+        return nn.Sequential(*(stage(i, o, 2) for i, o in itertools.pairwise(widths))), widths[-1]
+    if name == "mobilenet_v3_small":
+        trunk = torchvision.models.mobilenet_v3_small(weights=None).features
+        first = trunk[0][0]
+        trunk[0][0] = nn.Conv2d(channels, first.out_channels, 3, stride=2, padding=1, bias=False)
+        return trunk, 576
+    if name == "resnet10":
+        net = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])
+    else:
+        net = getattr(torchvision.models, name)(weights=None)
+    net.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
+    outputs = net.fc.in_features
+    return nn.Sequential(*list(net.children())[:-2]), outputs

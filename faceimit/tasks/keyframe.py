@@ -1,0 +1,239 @@
+"""Training of the keyframe score, jointly with the flow it looks through."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch import Tensor
+
+from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
+from faceimit.keyframes.stream import ChunkedScorer
+from faceimit.keyframes.tuning import tune
+from faceimit.losses.score import correlation_loss, score_loss, slope_loss, velocity_loss
+from faceimit.losses.ssim import ssim_pyramid_loss
+from faceimit.metrics.keyframe import NAMES, KeyframeErrors
+from faceimit.nets.fastflownet import load_flow_weights
+from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
+
+LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
+Batch = Mapping[str, Any]
+
+
+class KeyframeTask(pl.LightningModule):
+    """Keyframe score and flow trained together: total = sum of weighted losses (seed paper: SSIM and MSE).
+
+    Args:
+        backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout: of
+            :class:`faceimit.nets.keyframe.KeyframeNet`.
+        flow_weights: where the flow network starts: "shipped", "none" or a .safetensors file.
+        joint: windows of a batch whose losses train the flow as well; null: all of them, 0: the flow stays as it is.
+        mse, slope, velocity, correlation, ssim: weights of the losses.
+        optimizer: "adamw" or "sgd" (momentum 0.9).
+        lr: peak learning rate.
+        flow_lr: factor on it for the flow network.
+        weight_decay: of all weights.
+        warmup: steps until the peak; then the rate falls along a cosine to 1 % at the end, 0: it stays as it is.
+        steps: of the whole training, for the schedule; null: the trainer's epochs times its batches.
+    """
+
+    metrics = (
+        *(f"train/{name}" for name in ("loss", *LOSSES)),
+        *(f"val/{name}" for name in ("loss", "mse", "slope", "correlation", *NAMES)),
+        *(f"test/{name}" for name in ("mse", "slope", "correlation", *NAMES)),
+    )
+    monitor = ("val/loss", "min")
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        flow: bool = True,
+        inputs: Literal["pair", "frame"] = "pair",
+        affine: bool = True,
+        size: int = 96,
+        width: int = 128,
+        kernels: Sequence[int] = (5, 3),
+        look_ahead: int = 3,
+        dropout: float = 0.5,
+        flow_weights: str = "shipped",
+        joint: int | None = None,
+        mse: float = 1.0,
+        slope: float = 2.0,
+        velocity: float = 10.0,
+        correlation: float = 0.0,
+        ssim: float = 0.1,
+        optimizer: Literal["adamw", "sgd"] = "adamw",
+        lr: float = 1e-3,
+        flow_lr: float = 0.1,
+        weight_decay: float = 1e-2,
+        warmup: int = 30,
+        steps: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = KeyframeNet(backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout)
+        if self.net.flow is not None:
+            load_flow_weights(self.net.flow, flow_weights)
+        self.weights = {"mse": mse, "slope": slope, "velocity": velocity, "correlation": correlation, "ssim": ssim}
+        self.joint = joint
+        self.search = SearchParams()
+        self.c_ref: float | None = None
+        self._scored: list[tuple[np.ndarray, np.ndarray, float]] = []  # predicted, target, fps of each clip so far
+
+    # ------------------------------------------------------------------ training
+
+    def losses(self, batch: Batch, output: KeyframeOutput, joint: int | None = None) -> dict[str, Tensor]:
+        """Every loss by name, unweighted; SSIM over the windows the flow learns from."""
+        valid = batch["valid"]
+        values = {
+            "mse": score_loss(output.score, batch["score"], valid),
+            "slope": slope_loss(output.score, batch["score"], valid),
+            "velocity": velocity_loss(output.velocity, batch["velocity"], valid),
+            "correlation": correlation_loss(output.score, batch["score"], valid),
+        }
+        if output.flow is not None and joint != 0:
+            values["ssim"] = self._ssim(batch, output, joint)
+        return values
+
+    def _ssim(self, batch: Batch, output: KeyframeOutput, joint: int | None) -> Tensor:
+        assert output.flow is not None
+        frames = as_float(batch["frames"][:joint])  # (J, T, 3, S, S)
+        pairs = frames.shape[0] * (frames.shape[1] - 1)
+        flows = [level[:pairs] for level in output.flow.flows]
+        return ssim_pyramid_loss(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), flows)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        output = self.net(as_float(batch["frames"]), batch["fps"], self.joint)
+        values = self.losses(batch, output, self.joint)
+        total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
+        self.log("train/loss", total, prog_bar=True)
+        self.log_dict({f"train/{name}": value.detach() for name, value in values.items()})
+        return total
+
+    def configure_optimizers(self) -> Any:
+        settings = self.hparams
+        flow = [] if self.net.flow is None else list(self.net.flow.parameters())
+        theirs = {id(parameter) for parameter in flow}
+        own = [parameter for parameter in self.net.parameters() if id(parameter) not in theirs]
+        groups = [{"params": own, "lr": settings["lr"]}]
+        if flow:
+            groups.append({"params": flow, "lr": settings["lr"] * settings["flow_lr"]})
+        if settings["optimizer"] == "sgd":
+            optimizer: torch.optim.Optimizer = torch.optim.SGD(
+                groups, momentum=0.9, weight_decay=settings["weight_decay"]
+            )
+        else:
+            optimizer = torch.optim.AdamW(groups, weight_decay=settings["weight_decay"])
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+    def _rate(self, step: int) -> float:
+        """Warm-up, then a cosine over what is left of the training."""
+        warmup = self.hparams["warmup"]
+        if warmup == 0:
+            return 1.0
+        total = self.hparams["steps"] or int(self.trainer.estimated_stepping_batches)
+        progress = min(1.0, max(step / max(1, total), self._time_used()))
+        return min(1.0, (step + 1) / warmup) * (0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * progress))))
+
+    def _time_used(self) -> float:
+        """Share of the time limit, so that the rate still falls to its end on a machine too slow for all steps."""
+        for callback in getattr(self.trainer, "callbacks", []):
+            if isinstance(callback, pl.callbacks.Timer) and callback.time_remaining() is not None:
+                used, left = callback.time_elapsed(), callback.time_remaining() or 0.0
+                return used / max(1e-9, used + left)
+        return 0.0
+
+    def on_train_start(self) -> None:
+        self.c_ref = float(self.trainer.datamodule.c_ref)  # type: ignore[attr-defined]
+
+    # ------------------------------------------------------------------ validation and test
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score_batch(batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self._score_batch(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        truths, fps = self._truths()
+        if not self.trainer.sanity_checking:
+            self.search = tune([score for score, _, _ in self._scored], truths, fps)
+        values = self._evaluate(truths)
+        values["loss"] = values["mse"] * self.weights["mse"] + values["slope"] * self.weights["slope"]
+        self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
+        self.print_progress(values)
+        self._scored.clear()
+
+    def on_test_epoch_end(self) -> None:
+        truths, _ = self._truths()
+        self.log_dict({f"test/{name}": value for name, value in self._evaluate(truths).items()}, sync_dist=True)
+        self._scored.clear()
+
+    def print_progress(self, values: Mapping[str, float]) -> None:
+        """One line a validation, above the progress bar."""
+        shown = {name: values[name] for name in ("F1", "E_n", "E_l_matched", "correlation")}
+        words = "  ".join(f"{name} {value:.3f}" for name, value in shown.items())
+        if self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None:
+            self.trainer.progress_bar_callback.print(f"epoch {self.current_epoch}: {words}")
+
+    def _score_batch(self, batch: Batch) -> None:
+        predicted = score_clip(self.net, batch["frames"][0], float(batch["fps"][0])).numpy().astype(np.float64)
+        valid = batch["valid"][0].cpu().numpy()
+        target = batch["score"][0].cpu().numpy().astype(np.float64)
+        both = [np.where(valid, values, np.nan) for values in (predicted, target)]
+        self._scored.append((both[0], both[1], float(batch["fps"][0])))
+
+    def _truths(self) -> tuple[list[Truth], list[float]]:
+        return [true_keyframes(target, fps) for _, target, fps in self._scored], [fps for _, _, fps in self._scored]
+
+    def _evaluate(self, truths: Sequence[Truth]) -> dict[str, float]:
+        errors, squares, slopes, correlations = KeyframeErrors(), [], [], []
+        for (score, target, fps), truth in zip(self._scored, truths, strict=True):
+            errors.update(find_keyframes(score, fps, self.search), truth.strong, len(score), truth.weak)
+            squares.append(np.nanmean((score - target) ** 2))
+            slopes.append(np.nanmean((np.diff(score) - np.diff(target)) ** 2))
+            correlations.append(correlation(score, target))
+        means = {"mse": np.mean(squares), "slope": np.mean(slopes), "correlation": np.mean(correlations)}
+        found = {name: float(value) for name, value in errors.compute().items()}
+        return found | {name: float(value) for name, value in means.items()}
+
+    # ------------------------------------------------------------------ what a checkpoint holds besides the weights
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["keyframe"] = {"search": asdict(self.search), "c_ref": self.c_ref}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        stored = checkpoint["keyframe"]
+        self.search, self.c_ref = SearchParams(**stored["search"]), stored["c_ref"]
+
+    def scorer(self, name: str = "model") -> ChunkedScorer:
+        """The trained network as a scorer of streams of crops."""
+
+        def score(frames: np.ndarray, fps: float) -> np.ndarray:
+            pictures = torch.from_numpy(frames).permute(0, 3, 1, 2)
+            return score_clip(self.net, pictures, fps).numpy()
+
+        return ChunkedScorer(name, 128, self.search, score, self.net.context, self.net.look_ahead)
+
+    # ------------------------------------------------------------------ pictures for the loggers
+
+    def figures(self) -> dict[str, Any]:
+        """The score of the last validation clip with its keyframes."""
+        return {}
+
+
+def as_float(frames: Tensor) -> Tensor:
+    """uint8 pictures to [0, 1]; done on the device, a quarter of the bytes travels."""
+    return frames.float().div(255.0) if frames.dtype == torch.uint8 else frames
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Pearson correlation over the frames where both are known; 0 where one does not vary."""
+    known = np.isfinite(a) & np.isfinite(b)
+    a, b = a[known], b[known]
+    if len(a) < 2 or a.std() < 1e-9 or b.std() < 1e-9:
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])
