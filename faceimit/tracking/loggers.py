@@ -98,14 +98,19 @@ def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str
     """
     import wandb
 
-    os.environ.setdefault("WANDB_MODE", "offline")
-    os.environ.setdefault("WANDB_SILENT", "true")
-    mode = os.environ["WANDB_MODE"]
+    mode = os.environ.get("WANDB_MODE", "offline")
     if mode in {"online", "shared"} and not wandb.api.api_key:
         raise InputError("WANDB_MODE=online needs a key, set WANDB_API_KEY or leave WANDB_MODE unset to log offline")
-    return WandbLogger(
-        name=name or folder.name, save_dir=folder, id=run_id, project=project, offline=mode == "offline", resume="allow"
+    run = wandb.init(
+        project=project,
+        name=name or folder.name,
+        id=run_id,
+        dir=folder,
+        mode=mode,
+        resume="allow" if mode == "online" else None,
+        settings=wandb.Settings(silent=True, console="off"),
     )
+    return WandbLogger(experiment=run)
 
 
 def tensorboard_logger(folder: Path, run_id: str) -> Logger:
@@ -144,4 +149,4 @@ def log_best(loggers: Iterable[Logger], checkpoint: Path, metrics: Mapping[str, 
             artifact.add_file(str(checkpoint), policy="immutable", skip_cache=True)
             logger.experiment.log_artifact(artifact, aliases=["best"])
             logger.experiment.summary.update(dict(metrics))
-            logger.experiment.finish(quiet=True)
+            logger.experiment.finish()

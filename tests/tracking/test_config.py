@@ -1,0 +1,88 @@
+"""What a wrong configuration says: the name, its neighbours, the remedy."""
+
+import pytest
+
+from faceimit.errors import InputError
+from faceimit.tracking.config import composed, conf_dir, options, plain
+from faceimit.tracking.schema import check, fits
+from tests.dummy import EXPERIMENT, as_dummy
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["experiment=flwo"], r"experiment=flwo does not exist, .*valid here: .*keyframe_multitask"),
+        (["experiment=keyframe_multitask", "profile=tinny"], r"profile=tinny does not exist, did you mean 'tiny'\?"),
+        (
+            ["experiment=keyframe_multitask", "data=sinthetic"],
+            r"data=sinthetic does not exist, did you mean 'synthetic'",
+        ),
+        (["experiment=keyframe_multitask", "sed=3"], r"no configuration key 'sed', did you mean 'seed'\?"),
+        (
+            ["experiment=keyframe_multitask", "trainer.max_epoch=3"],
+            r"'max_epoch' in trainer, did you mean 'max_epochs'",
+        ),
+        (["experiment=keyframe_multitask", "trainer.precision=64"], r"add it with \+trainer.precision="),
+        (["experiment=keyframe_multitask", "seed.x=3"], r"seed\.x goes too deep, seed is a plain value"),
+        (["experimnt=flow"], r"no configuration key 'experimnt', did you mean 'experiment'"),
+        ([], r"experiment=NAME is missing, valid names: .*paper_table1"),
+        (["experiment=keyframe_multitask", "flow"], r"'flow' is not an override, write name=value"),
+    ],
+)
+def test_a_wrong_override_is_explained(overrides, message):
+    with pytest.raises(InputError, match=message):
+        composed(overrides)
+
+
+@pytest.mark.parametrize("experiment", options("experiment"))
+@pytest.mark.parametrize("profile", options("profile"))
+def test_every_experiment_composes_with_every_profile(experiment, profile):
+    config = plain(composed([f"experiment={experiment}", f"profile={profile}"]))
+    assert config["experiment"] == experiment
+    assert config["profile"] == profile
+    assert "_target_" in config["task"]
+    assert "_target_" in config["data"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["seed=-1"], "expected seed to be 0 or more, at most .* but got -1"),
+        (["seed=abc"], "expected seed to be int but got 'abc'"),
+        (["budget.clips.train=0"], "expected budget.clips.train to be 1 or more but got 0"),
+        (["+trainer.fast=true"], "no configuration key 'fast' in trainer"),
+        (["+flow.wights=none"], "no configuration key 'wights' in flow, did you mean 'weights'"),
+        (["+lr=1"], "no configuration key .lr., did you mean .logger."),
+        (["callbacks.last.every_steps=0"], "expected callbacks.last.every_steps to be 1 or more"),
+        (["trainer.max_epochs=many"], "expected trainer.max_epochs to be .* but got 'many'"),
+    ],
+)
+def test_wrong_values_are_explained(overrides, message):
+    with pytest.raises(InputError, match=message):
+        check(as_dummy(plain(composed([*EXPERIMENT, *overrides]))))
+
+
+def test_defaults_are_valid():
+    check(as_dummy(plain(composed(EXPERIMENT))))
+
+
+def test_conf_is_absolute():
+    assert conf_dir().is_absolute()
+
+
+@pytest.mark.parametrize(
+    ("value", "hint", "expected"),
+    [
+        (1, float, True),
+        (True, int, False),
+        (None, int | None, True),
+        ("a", int | None, False),
+        ([1, 2], tuple[int, ...], True),
+        (["a"], list[int], False),
+        ({"a": 1}, dict[str, int], True),
+        ({"a": "b"}, dict[str, int], False),
+        (3, object, True),
+    ],
+)
+def test_fits(value, hint, expected):
+    assert fits(value, hint) is expected

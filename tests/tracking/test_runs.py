@@ -1,0 +1,74 @@
+"""Files of a run, the CSV log and the loggers besides."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from faceimit.tracking.config import composed, plain
+from faceimit.tracking.environment import commit, environment
+from faceimit.tracking.files import write_metrics
+from faceimit.tracking.loggers import CsvLogger
+from faceimit.tracking.replay import ReplayLoader
+from faceimit.train import train
+from tests.dummy import EXPERIMENT, DummyData, as_dummy
+
+
+def test_metrics_are_flat_finite_numbers(tmp_path):
+    write_metrics(tmp_path / "m.json", {"b": torch.tensor(2.0), "a": 1, "c": math.nan, "d": math.inf})
+    assert json.loads((tmp_path / "m.json").read_text()) == {"a": 1.0, "b": 2.0}
+
+
+def test_csv_continues_where_the_run_does(tmp_path):
+    logger = CsvLogger(tmp_path / "m.csv")
+    logger.log_metrics({"loss": 1.0}, step=0)
+    logger.log_metrics({"loss": 0.5}, step=5)
+    logger.log_metrics({"val": 0.25}, step=5)
+    logger.finalize("success")
+    assert (tmp_path / "m.csv").read_text() == "step,loss,val\n0,1,\n5,0.5,0.25\n"
+    logger = CsvLogger(tmp_path / "m.csv", resumed_at=5)
+    logger.log_metrics({"loss": 0.4}, step=5)
+    logger.finalize("success")
+    assert (tmp_path / "m.csv").read_text() == "step,loss,val\n0,1,\n5,0.4,\n"
+
+
+def test_environment_is_json(tmp_path):
+    record = json.loads(json.dumps(environment(seed=3)))
+    assert record["seed"] == 3
+    assert record["versions"]["torch"]
+    assert record["hardware"]["cores"] >= 1
+    assert commit(tmp_path) == {"id": None, "dirty": None}
+
+
+@pytest.mark.parametrize("logger", ["wandb", "tensorboard"])
+def test_loggers_write_in_the_run_folder_without_a_login(tmp_path, monkeypatch, logger):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("WANDB_MODE")
+    config = as_dummy(plain(composed([*EXPERIMENT, f"logger={logger}", f"runs={tmp_path / 'runs'}"])))
+    run = train(config)
+    assert (run / "metrics.csv").is_file()
+    written = {path.name for path in (run / logger).rglob("*")}
+    if logger == "wandb":
+        assert f"run-{run.name.rsplit('-', 1)[-1]}.wandb" in written
+        assert any(name.startswith("line") for name in written)  # the task's picture
+    else:
+        assert any(name.startswith("events.out") for name in written)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("position", [0, 4, 6, 8])
+def test_replay_gives_the_same_batches_from_any_position(workers, position):
+    def batches(start, count):
+        found = []
+        loader = ReplayLoader(DummyData(workers=workers).train_dataloader(), 7, position=lambda: start + len(found))
+        while len(found) < count:
+            found.extend([(batch["x"], torch.rand(1)) for batch in loader])
+        return found
+
+    straight = batches(0, 12)
+    resumed = batches(position, 12 - position)
+    assert len(straight[position:]) == len(resumed)
+    for (x, noise), (again, noise_again) in zip(straight[position:], resumed, strict=True):
+        assert torch.equal(x, again)
+        assert torch.equal(noise, noise_again)
