@@ -19,12 +19,15 @@ _LEAST_SCALE = 0.05
 
 def farneback(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
     """Flow between two (128, 128) uint8 grey crops: Farneback, "Two-Frame Motion Estimation ...", 2003."""
-    return cv2.calcOpticalFlowFarneback(previous, current, None, 0.5, 3, 15, 3, 5, 1.2, 0)
+    flow = np.zeros((*current.shape, 2), dtype=np.float32)
+    return np.asarray(cv2.calcOpticalFlowFarneback(previous, current, flow, 0.5, 3, 15, 3, 5, 1.2, 0))
 
 
 def dis(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
     """Flow between two (128, 128) uint8 grey crops: Kroeger et al., "Fast Optical Flow using Dense Inverse Search"."""
-    return cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM).calc(previous, current, None)
+    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    # A given array would be taken as a first guess, so none is given, which OpenCV's type hints forget.
+    return np.asarray(engine.calc(previous, current, None))  # type: ignore[call-overload]
 
 
 def mean_magnitude(flow: np.ndarray) -> float:
