@@ -75,7 +75,7 @@ def make_scorer(args: argparse.Namespace) -> StreamingScorer:
 
 
 def _network_scorer(checkpoint: Path | None, device: str) -> StreamingScorer:
-    from faceimit.nets.keyframe import load_scorer
+    from faceimit.nets.scorer import load_scorer
 
     if checkpoint is None or checkpoint.suffix == ".safetensors":
         window = load_scorer("shipped" if checkpoint is None else checkpoint, device)

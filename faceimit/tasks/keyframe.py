@@ -10,15 +10,16 @@ import torch
 from torch import Tensor
 
 from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
-from faceimit.keyframes.stream import ChunkedScorer
 from faceimit.keyframes.tuning import tune
 from faceimit.losses.score import correlation_loss, score_loss, slope_loss, velocity_loss
 from faceimit.losses.ssim import ssim_pyramid_loss
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
+from faceimit.nets.scorer import WindowScorer
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
+NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
 Batch = Mapping[str, Any]
 
 
@@ -209,14 +210,11 @@ class KeyframeTask(pl.LightningModule):
         stored = checkpoint["keyframe"]
         self.search, self.c_ref = SearchParams(**stored["search"]), stored["c_ref"]
 
-    def scorer(self, name: str = "model") -> ChunkedScorer:
-        """The trained network as a scorer of streams of crops."""
-
-        def score(frames: np.ndarray, fps: float) -> np.ndarray:
-            pictures = torch.from_numpy(frames).permute(0, 3, 1, 2)
-            return score_clip(self.net, pictures, fps).numpy()
-
-        return ChunkedScorer(name, 128, self.search, score, self.net.context, self.net.look_ahead)
+    def scorer(self, device: str = "cpu") -> WindowScorer:
+        """The trained network, ready to score streams of crops."""
+        arguments = {name: self.hparams[name] for name in NET_ARGUMENTS}
+        arguments["kernels"] = list(arguments["kernels"])
+        return WindowScorer(self.net.eval().to(device), arguments, asdict(self.search), self.c_ref or 1.0)
 
     # ------------------------------------------------------------------ pictures for the loggers
 
