@@ -13,9 +13,9 @@ from faceimit.data.crop import CropBox, crop_face
 from faceimit.data.video import VideoInfo, probe, read_frames
 from faceimit.data.videos import CropStream
 from faceimit.errors import InputError
-from faceimit.keyframes.methods import METHODS, make_method
+from faceimit.keyframes.methods import METHODS, UNTUNED_SEARCH, make_method
 from faceimit.keyframes.search import At, SearchParams, find_keyframes
-from faceimit.keyframes.stream import ChunkedScorer, MethodScorer, StreamingScorer
+from faceimit.keyframes.stream import MethodScorer, StreamingScorer
 from faceimit.tracking import keyframe_report
 from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
 from faceimit.tracking.files import write_bytes
@@ -33,7 +33,6 @@ EXAMPLE = """\
 
 # A classical method has no scale of its own: this percentile of its raw scores over the video becomes 1.
 REFERENCE_PERCENTILE = 95.0
-METHOD_SEARCH = SearchParams(prominence=0.15, gap_ms=160.0, smooth_ms=40.0)
 # Frame intervals that differ more than this from the usual one make a video one of variable rate.
 STEADY = 0.2
 
@@ -68,23 +67,22 @@ def make_scorer(args: argparse.Namespace) -> StreamingScorer:
         if args.method not in METHODS:
             near = did_you_mean(args.method, METHODS)
             raise InputError(f"unknown method {args.method!r}{near}, choose one of {', '.join(METHODS)}")
-        return MethodScorer(make_method(args.method), METHOD_SEARCH)
+        return MethodScorer(make_method(args.method), UNTUNED_SEARCH)
     if args.bundle is not None:
         raise InputError(f"bundle {args.bundle} cannot be read by this version, use --checkpoint")
     return _network_scorer(args.checkpoint, args.device)
 
 
 def _network_scorer(checkpoint: Path | None, device: str) -> StreamingScorer:
-    from faceimit.nets.scorer import load_scorer
+    """Of a training run's checkpoint, of a weights file, or of the weights shipped with the package."""
+    from faceimit.keyframes.weights import load_network, network_scorer
 
     if checkpoint is None or checkpoint.suffix == ".safetensors":
-        window = load_scorer("shipped" if checkpoint is None else checkpoint, device)
-    else:
-        from faceimit.tracking.checkpoints import load_task
+        return load_network(checkpoint, device)
+    from faceimit.tracking.checkpoints import load_task
 
-        window = load_task(checkpoint, "faceimit.tasks.keyframe.KeyframeTask").scorer(device)
-    params = SearchParams(**window.search)
-    return ChunkedScorer(window.name, window.size, params, window.score, window.context, window.look_ahead)
+    task = load_task(checkpoint, "faceimit.tasks.keyframe.KeyframeTask")
+    return network_scorer(task.net, task.search, "without_flow" if task.net.flow is None else "multitask", device)
 
 
 def score_video(info: VideoInfo, scorer: StreamingScorer, at: At = "peak", faces: str = "dlib") -> Detection:
@@ -239,7 +237,12 @@ def _parser() -> CommandParser:
     parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-keyframes")
     parser.add_argument("video", type=Path, metavar="VIDEO", help="any video with a face in it")
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--checkpoint", type=Path, metavar="CKPT", help="a checkpoint of python -m faceimit.train")
+    source.add_argument(
+        "--checkpoint",
+        type=Path,
+        metavar="CKPT",
+        help="a checkpoint of python -m faceimit.train, or a .safetensors weights file",
+    )
     source.add_argument("--bundle", type=Path, metavar="DIR", help="an exported bundle")
     source.add_argument("--method", metavar="NAME", help=f"a classical method: {', '.join(METHODS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and keyframes")
