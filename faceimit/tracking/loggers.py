@@ -98,7 +98,7 @@ def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str
     """
     import wandb
 
-    mode = os.environ.get("WANDB_MODE", "offline")
+    mode: Any = os.environ.get("WANDB_MODE", "offline")
     if mode in {"online", "shared"} and not wandb.api.api_key:
         raise InputError("WANDB_MODE=online needs a key, set WANDB_API_KEY or leave WANDB_MODE unset to log offline")
     run = wandb.init(

@@ -47,9 +47,10 @@ class ReplayLoader:
     def __iter__(self) -> Iterator[Any]:
         """The batches of the current epoch from the current position on."""
         epoch, offset = divmod(self.position(), len(self))
-        for sampler in (getattr(self.loader, "sampler", None), getattr(self.loader, "batch_sampler", None)):
-            if hasattr(sampler, "set_epoch"):
-                sampler.set_epoch(epoch)
+        for name in ("sampler", "batch_sampler"):
+            tell = getattr(getattr(self.loader, name, None), "set_epoch", None)
+            if tell is not None:
+                tell(epoch)
         seed_all(self.seed, epoch)
         batches = iter(self.loader)
         for number in range(len(self)):
