@@ -9,8 +9,11 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from faceimit.data.clipfile import load_clip
+from faceimit.data.matte import Layers, prepare_layers
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
+
+FIRST_LAYER_PERSON = 50_000  # a training identity that no clip of a corpus of fewer than 50,000 shows
 
 
 def to_batch(clip: Clip, start: int = 0, stop: int | None = None, noise_free: bool = False) -> dict[str, object]:
@@ -30,9 +33,14 @@ class FlowWindows(Dataset):
         paths: clip files (:mod:`faceimit.data.clipfile`) of one size.
         window: frames.
         with_flow: also exact flow, for training supervised by it.
+        layers: cut-outs to add to each item as head (4, S, S), hand (4, S, S) and background (3, S, S) uint8, each of
+            another person.
     """
 
-    def __init__(self, paths: Sequence[Path], window: int, with_flow: bool = False) -> None:
+    def __init__(
+        self, paths: Sequence[Path], window: int, with_flow: bool = False, layers: Layers | None = None
+    ) -> None:
+        self.layers = layers
         self.clips = [load_clip(path, with_flow=with_flow) for path in paths]
         self.window = window
         short = [clip.name for clip in self.clips if len(clip.frames) < window]
@@ -46,7 +54,13 @@ class FlowWindows(Dataset):
     def __getitem__(self, index: int) -> dict[str, object]:
         clip = self.clips[self.owner[index]]
         start = int(torch.randint(len(clip.frames) - self.window + 1, ()))
-        return to_batch(clip, start, start + self.window, noise_free=True)
+        item = to_batch(clip, start, start + self.window, noise_free=True)
+        if self.layers is not None:
+            parts = {"head": self.layers.heads, "hand": self.layers.hands, "background": self.layers.backgrounds}
+            for name, pictures in parts.items():
+                picture = pictures[int(torch.randint(len(pictures), ()))]
+                item[name] = torch.from_numpy(picture.transpose(2, 0, 1).copy())
+        return item
 
 
 class WholeClips(Dataset):
@@ -70,7 +84,8 @@ class WholeClips(Dataset):
 class FlowClips(LightningDataModule):
     """Rendered faces for flow.
 
-    Train batches: frames uint8 (B, window, 3, S, S) RGB without noise (the task adds its own), noise_free (B,), name.
+    Train batches: frames uint8 (B, window, 3, S, S) RGB without noise (the task adds its own), noise_free (B,), name;
+    head, hand (B, 4, S, S) uint8 RGBA and background (B, 3, S, S) uint8 RGB, layers to be moved (:mod:`.matte`).
     Validation and test batches: one whole clip with flow (1, T, 2, S, S) px and occluded (1, T, S, S), half of the
     clips without noise.
 
@@ -84,6 +99,7 @@ class FlowClips(LightningDataModule):
         seed: of the corpus.
         workers: loader processes.
         with_flow: give exact flow in training as well, for the supervised reference.
+        people: rendered persons whose stills give the layers; 0 for none.
         extra: folders of further clip files to train on (e.g. crops of real videos).
     """
 
@@ -98,12 +114,13 @@ class FlowClips(LightningDataModule):
         seed: int = 0,
         workers: int = 0,
         with_flow: bool = False,
+        people: int = 24,
         extra: Sequence[str] = (),
     ) -> None:
         super().__init__()
         self.root, self.clips, self.frames, self.size = Path(root), dict(clips), frames, size
         self.window, self.batch_size, self.seed, self.workers = window, batch_size, seed, workers
-        self.with_flow, self.extra = with_flow, [Path(folder) for folder in extra]
+        self.with_flow, self.people, self.extra = with_flow, people, [Path(folder) for folder in extra]
         self.train: FlowWindows | None = None
 
     def _rendered(self, split: str, count: int, clean: bool, flow: bool = True) -> list[Path]:
@@ -119,8 +136,14 @@ class FlowClips(LightningDataModule):
             (path, True) for path in self._rendered(split, clean, clean=True)
         ]
 
+    def _layers(self) -> Layers | None:
+        if self.people == 0:
+            return None
+        return prepare_layers(self.root, self.people, self.seed, self.size, first=FIRST_LAYER_PERSON)
+
     def prepare_data(self) -> None:
         """Render what the cache has not."""
+        self._layers()
         self._rendered("train", self.clips["train"], clean=True)
         for split in ("val", "test"):
             self._measured(split)
@@ -130,7 +153,7 @@ class FlowClips(LightningDataModule):
         if stage == "fit" and self.train is None:
             extra = [path for folder in self.extra for path in sorted(folder.glob("*.npz"))]
             paths = self._rendered("train", self.clips["train"], clean=True) + extra
-            self.train = FlowWindows(paths, self.window, self.with_flow)
+            self.train = FlowWindows(paths, self.window, self.with_flow, self._layers())
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled windows."""

@@ -5,6 +5,7 @@ a pixel), on some pairs a second layer that moves by itself and hides what is un
 compression drawn anew for each of the two frames, so that nothing but the motion connects them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,8 @@ class KnownWarpParams:
         noise: largest standard deviation of sensor noise, in units of [0, 1].
         light: largest relative change of gain between the frames.
         blur: largest standard deviation of defocus, px.
-        jpeg: share of pairs compressed; quality 40 to 95.
+        shrunk: share of pairs of lower resolution.
+        jpeg: share of pairs compressed; quality 30 to 95.
     """
 
     smallest: float = 0.05
@@ -35,7 +37,8 @@ class KnownWarpParams:
     layered: float = 0.5
     noise: float = 0.035
     light: float = 0.1
-    blur: float = 0.8
+    blur: float = 1.0
+    shrunk: float = 0.3
     jpeg: float = 0.4
 
 
@@ -94,13 +97,13 @@ def random_bumps(generator: torch.Generator, magnitude: Tensor, position: Tensor
 def random_flow(count: int, size: tuple[int, int], generator: torch.Generator, params: KnownWarpParams) -> Tensor:
     """Smooth face-like motion: (count, 2, H, W) px, frame t -> t-1."""
     side = float(max(size))
-    log_range = (float(np.log(params.smallest)), float(np.log(params.largest)))
-    magnitude = uniform(generator, (count,), *log_range).exp()
-    position = pixel_grid(*size)
-    local = uniform(generator, (count,), *log_range).exp()
-    return random_affine(generator, magnitude, position, side) + random_bumps(
-        generator, local, position, side, params.bumps
-    )
+    low, high = float(np.log(params.smallest)), float(np.log(params.largest))
+    half = ((size[0] + 1) // 2, (size[1] + 1) // 2)
+    position = 2 * pixel_grid(*half) + 0.5  # motion is smooth: every second pixel is enough, and four times as fast
+    flow = random_affine(generator, uniform(generator, (count,), low, high).exp(), position, side)
+    local = uniform(generator, (count,), low, high).exp()
+    flow = flow + random_bumps(generator, local, position, side, params.bumps)
+    return F.interpolate(flow, scale_factor=2.0, mode="bilinear", align_corners=False)[:, :, : size[0], : size[1]]
 
 
 def sample(image: Tensor, flow: Tensor, mode: str = "bicubic") -> Tensor:
@@ -152,9 +155,9 @@ def warped_pair(images: Tensor, generator: torch.Generator, params: KnownWarpPar
 
 
 def random_blur(images: Tensor, generator: torch.Generator, largest: float) -> Tensor:
-    """Defocus of its own for each picture: 5-tap Gaussians, standard deviation 0 to `largest` px."""
+    """Defocus, the same for the two frames of a pair: 5-tap Gaussians, standard deviation 0 to `largest` px."""
     count, channels = images.shape[:2]
-    sigma = uniform(generator, (count, 1), 0.0, largest).clamp(min=1e-2)
+    sigma = uniform(generator, (count // 2, 1), 0.0, largest).clamp(min=1e-2).repeat(2, 1)
     taps = torch.exp(-0.5 * (torch.arange(-2.0, 3.0).view(1, 5) / sigma) ** 2)
     taps = (taps / taps.sum(dim=1, keepdim=True)).repeat_interleave(channels, dim=0)
     stacked = F.pad(images, (2, 2, 2, 2), mode="replicate").flatten(0, 1).unsqueeze(0)  # (1, N C, H + 4, W + 4)
@@ -163,20 +166,34 @@ def random_blur(images: Tensor, generator: torch.Generator, largest: float) -> T
     return F.conv2d(rows, taps.view(groups, 1, 1, 5), groups=groups).view_as(images)
 
 
-def relight(images: Tensor, generator: torch.Generator, light: float) -> Tensor:
-    """Gain, colour and a slow gradient of light: each picture of its own."""
+def low_resolution(images: Tensor, generator: torch.Generator, share: float) -> Tensor:
+    """On `share` of the pairs, what was filmed with 40 to 100 % of the pixels and enlarged since."""
     count, _, height, width = images.shape
-    gain = 1 + uniform(generator, (count, 1, 1, 1), -light, light)
-    tint = 1 + uniform(generator, (count, 3, 1, 1), -0.2 * light, 0.2 * light)
-    corners = 1 + uniform(generator, (count, 1, 2, 2), -light, light)
+    factor = float(uniform(generator, (1,), 0.4, 1.0))
+    small = F.interpolate(images, size=(round(height * factor), round(width * factor)), mode="area")
+    enlarged = F.interpolate(small, size=(height, width), mode="bilinear", align_corners=False)
+    chosen = (torch.rand((count // 2, 1, 1, 1), generator=generator) < share).repeat(2, 1, 1, 1)
+    return torch.where(chosen, enlarged, images)
+
+
+def relight(images: Tensor, generator: torch.Generator, light: float) -> Tensor:
+    """Gain, colour and a slow gradient of light: each picture of its own, on most pairs hardly any."""
+    count, _, height, width = images.shape
+    light = light * torch.rand((count, 1, 1, 1), generator=generator) ** 2
+    gain = 1 + light * uniform(generator, (count, 1, 1, 1), -1.0, 1.0)
+    tint = 1 + 0.2 * light * uniform(generator, (count, 3, 1, 1), -1.0, 1.0)
+    corners = 1 + light * uniform(generator, (count, 1, 2, 2), -1.0, 1.0)
     field = F.interpolate(corners, size=(height, width), mode="bilinear", align_corners=True)
     return images * gain * tint * field
 
 
 def add_noise(images: Tensor, generator: torch.Generator, largest: float) -> Tensor:
-    """Sensor noise, brighter pixels noisier, part of it coarse as after denoising; 0 to `largest` in [0, 1]."""
+    """Sensor noise, brighter pixels noisier, part of it coarse as after denoising; 0 to `largest` in [0, 1].
+
+    The strength is that of the pair, the noise each picture's own.
+    """
     count, channels, height, width = images.shape
-    deviation = uniform(generator, (count, 1, 1, 1), 0.0, 1.0).square() * largest
+    deviation = (torch.rand((count // 2, 1, 1, 1), generator=generator) ** 2 * largest).repeat(2, 1, 1, 1)
     fine = torch.randn(images.shape, generator=generator)
     coarse = torch.randn((count, channels, (height + 1) // 2, (width + 1) // 2), generator=generator)
     coarse = F.interpolate(coarse, size=(height, width), mode="bilinear", align_corners=False)
@@ -185,11 +202,11 @@ def add_noise(images: Tensor, generator: torch.Generator, largest: float) -> Ten
 
 
 def compress(images: Tensor, generator: torch.Generator, share: float) -> Tensor:
-    """JPEG of random quality 40 to 95 on `share` of the pictures."""
+    """JPEG of random quality 30 to 95 on `share` of the pairs."""
     import cv2
 
-    chosen = torch.rand(len(images), generator=generator) < share
-    quality = torch.randint(40, 96, (len(images),), generator=generator)
+    chosen = (torch.rand(len(images) // 2, generator=generator) < share).repeat(2)
+    quality = torch.randint(30, 96, (len(images) // 2,), generator=generator).repeat(2)
     out = images.clone()
     for index in chosen.nonzero().flatten().tolist():
         picture = (images[index].clamp(0, 1) * 255).byte().permute(1, 2, 0).numpy()
@@ -201,11 +218,87 @@ def compress(images: Tensor, generator: torch.Generator, share: float) -> Tensor
     return out
 
 
-def corrupt(images: Tensor, generator: torch.Generator, params: KnownWarpParams) -> Tensor:
-    """What a camera does to a frame: defocus, light, noise, compression; (N, 3, H, W) in [0, 1] -> the same."""
-    images = relight(random_blur(images, generator, params.blur), generator, params.light)
-    noisy = add_noise(images, generator, params.noise).clamp(0, 1)
-    return compress(noisy, generator, params.jpeg) if params.jpeg > 0 else noisy
+def corrupt(
+    previous: Tensor, current: Tensor, generator: torch.Generator, params: KnownWarpParams
+) -> tuple[Tensor, Tensor]:
+    """What a camera does to two frames: defocus, light, noise, compression; two (N, 3, H, W) in [0, 1] -> the same."""
+    images = random_blur(torch.cat([previous, current]), generator, params.blur)
+    images = relight(low_resolution(images, generator, params.shrunk), generator, params.light)
+    images = add_noise(images, generator, params.noise).clamp(0, 1)
+    before, now = (compress(images, generator, params.jpeg) if params.jpeg > 0 else images).chunk(2)
+    return before, now
+
+
+def head_motion(count: int, size: tuple[int, int], generator: torch.Generator, params: KnownWarpParams) -> Tensor:
+    """Motion of head and shoulders: (count, 2, H, W) px; below the chin it fades, as shoulders follow a head little."""
+    flow = random_flow(count, size, generator, params)
+    height = size[0]
+    row = torch.arange(height, dtype=torch.float32).view(1, 1, height, 1) / height
+    chin = uniform(generator, (count, 1, 1, 1), 0.7, 1.0)
+    rest = uniform(generator, (count, 1, 1, 1), 0.0, 0.6)
+    return flow * (rest + (1 - rest) * torch.sigmoid((chin - row) * 25))
+
+
+def still_motion(count: int, size: tuple[int, int], generator: torch.Generator) -> Tensor:
+    """Background behind a stable crop: shift and zoom of a fraction of a pixel, on a third of the pairs none."""
+    centred = pixel_grid(*size) / max(size) - 0.5
+    shift = 0.25 * torch.randn((count, 2, 1, 1), generator=generator)
+    zoom = 0.25 * torch.randn((count, 1, 1, 1), generator=generator)
+    moves = torch.rand((count, 1, 1, 1), generator=generator) > 1 / 3
+    return (shift + zoom * centred) * moves * torch.rand((count, 1, 1, 1), generator=generator)
+
+
+def fast_motion(count: int, size: tuple[int, int], generator: torch.Generator, largest: float = 32.0) -> Tensor:
+    """A hand passing: shift of 0.3 to `largest` px with a little rotation and zoom."""
+    length = uniform(generator, (count, 1, 1, 1), float(np.log(0.3)), float(np.log(largest))).exp()
+    angle = uniform(generator, (count, 1, 1, 1), 0.0, 2 * float(np.pi))
+    shift = length * torch.cat([torch.cos(angle), torch.sin(angle)], dim=1)
+    turn = 0.1 * length * torch.randn((count, 1, 1, 1), generator=generator)
+    offset = pixel_grid(*size) / max(size) - 0.5
+    rotation = torch.cat([offset[:, 1:], -offset[:, :1]], dim=1)
+    return shift + turn * rotation
+
+
+def layered_pair(
+    heads: Tensor, hands: Tensor, backgrounds: Tensor, generator: torch.Generator, params: KnownWarpParams
+) -> KnownPair:
+    """Clean pairs of a head before a background, on a quarter a hand before both, each with its own motion.
+
+    Args:
+        heads: (N, 4, H, W) RGBA in [0, 1].
+        hands: (N, 4, H, W) RGBA.
+        backgrounds: (N, 3, H, W) RGB.
+        generator: CPU generator.
+        params: sizes of motion.
+    """
+    count, size = len(heads), (int(heads.shape[-2]), int(heads.shape[-1]))
+    present = (torch.rand((count, 1, 1, 1), generator=generator) < 0.25).float()
+    flow = still_motion(count, size, generator)
+    previous, current, visible = backgrounds, sample(backgrounds, flow), inside(flow)
+    stack = ((heads, head_motion(count, size, generator, params)), (hands, fast_motion(count, size, generator)))
+    for number, (layer, motion) in enumerate(stack):
+        colour, alpha = layer[:, :3], layer[:, 3:] * (present if number else 1.0)
+        moved = sample(alpha, motion, mode="bilinear")
+        on_top = moved > 0.5
+        # what lies below is hidden where this layer was in frame t-1; the layer itself where it came from outside
+        hidden = sample(alpha, flow, mode="bilinear") > 0.5
+        previous = torch.lerp(previous, colour, alpha)
+        current = torch.lerp(current, sample(colour, motion), moved)
+        visible = torch.where(on_top, inside(motion), visible & ~hidden)
+        flow = torch.where(on_top, motion, flow)
+    return KnownPair(previous.clamp(0, 1), current.clamp(0, 1), flow, visible)
+
+
+def corrupted(pair: KnownPair, generator: torch.Generator, params: KnownWarpParams) -> KnownPair:
+    """The pair as a camera would have seen it."""
+    before, now = corrupt(pair.previous, pair.current, generator, params)
+    return KnownPair(before, now, pair.flow, pair.visible)
+
+
+def joined(pairs: Sequence[KnownPair]) -> KnownPair:
+    """Pairs of one size, one after the other."""
+    fields = ("previous", "current", "flow", "visible")
+    return KnownPair(*(torch.cat([getattr(pair, name) for pair in pairs]) for name in fields))
 
 
 def known_pair(images: Tensor, generator: torch.Generator, params: KnownWarpParams | None = None) -> KnownPair:
@@ -218,7 +311,4 @@ def known_pair(images: Tensor, generator: torch.Generator, params: KnownWarpPara
         params: sizes of motion and corruption.
     """
     params = params or KnownWarpParams()
-    pair = warped_pair(images, generator, params)
-    return KnownPair(
-        corrupt(pair.previous, generator, params), corrupt(pair.current, generator, params), pair.flow, pair.visible
-    )
+    return corrupted(warped_pair(images, generator, params), generator, params)

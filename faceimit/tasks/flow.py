@@ -8,7 +8,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from faceimit.data.flow_chain import chained_flow
-from faceimit.data.known_warp import KnownWarpParams, corrupt, known_pair
+from faceimit.data.known_warp import KnownWarpParams, corrupt, corrupted, joined, layered_pair, warped_pair
 from faceimit.errors import InputError
 from faceimit.losses.endpoint import endpoint_loss
 from faceimit.losses.occlusion import visible_by_consistency
@@ -46,7 +46,7 @@ class FlowTask(LightningModule):
         census: soft census distance.
         smoothness: edge-aware smoothness of the full-resolution flow.
         occlusion: leave out what forward and backward flow do not agree on (doubles the work on true pairs).
-        known_warp: exact supervision by known warps of single frames.
+        known_warp: exact supervision by known warps of single frames, and of layers where the batch has them.
         supervised: exact flow of rendered clips at gap 1, an upper reference only.
         denoise: px, both frames are blurred this much before they are compared, or warping gains by smoothing noise.
         corrupt: let the network see frames with added noise, light and compression while the clean ones are compared.
@@ -98,7 +98,7 @@ class FlowTask(LightningModule):
         hp = self.hparams
         total = self.net.mask[0].weight.new_zeros(())
         if hp.known_warp:
-            total = total + hp.known_warp * self._logged("known_warp", self._known_warp_loss(batch["frames"]))
+            total = total + hp.known_warp * self._logged("known_warp", self._known_warp_loss(batch))
         if hp.ssim or hp.brightness or hp.census or hp.smoothness:
             total = total + self._true_pair_loss(batch["frames"])
         if hp.supervised:
@@ -110,22 +110,22 @@ class FlowTask(LightningModule):
             self.log(f"train/{name}", value.detach(), prog_bar=name == "loss")
         return value
 
-    def _known_warp_loss(self, frames: Tensor) -> Tensor:
-        stills = cropped(frames[:, [0, -1]].flatten(0, 1).float() / 255, self.hparams.crop)  # (2 B, 3, c, c)
-        pair = known_pair(stills.cpu(), torch.default_generator, KnownWarpParams())
-        previous, current, target, visible = (
-            x.to(self.device) for x in (pair.previous, pair.current, pair.flow, pair.visible)
-        )
-        pyramid = self._flow(previous, current)
-        full = self.net.full(pyramid, (target.shape[-2], target.shape[-1]))
-        return endpoint_loss(full, pyramid.flows, target, visible)
+    def _known_warp_loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+        generator, params, side = torch.default_generator, KnownWarpParams(), self.hparams.crop
+        stills = cropped(batch["frames"][:, 0].float() / 255, side).cpu()  # (B, 3, c, c)
+        pairs = [warped_pair(stills, generator, params)]
+        if "head" in batch:
+            stack = torch.cat([batch["head"], batch["hand"], batch["background"]], dim=1).float() / 255  # (B, 11, S, S)
+            heads, hands, backgrounds = cropped(stack, side).cpu().split([4, 4, 3], dim=1)
+            pairs.append(layered_pair(heads, hands, backgrounds, generator, params))
+        pair = corrupted(joined(pairs), generator, params)
+        target, visible = pair.flow.to(self.device), pair.visible.to(self.device)
+        pyramid = self._flow(pair.previous.to(self.device), pair.current.to(self.device))
+        return endpoint_loss(self.net.full(pyramid, (side, side)), pyramid.flows, target, visible)
 
     def _true_pair_loss(self, frames: Tensor) -> Tensor:
         previous, current = self._true_pair(frames)
-        seen = torch.cat([previous, current])
-        if self.hparams.corrupt:
-            seen = corrupt(seen.cpu(), torch.default_generator, KnownWarpParams()).to(self.device)
-        before, now = seen.chunk(2)
+        before, now = self._as_filmed(previous, current) if self.hparams.corrupt else (previous, current)
         pyramid = self._flow(before, now)
         size = (int(current.shape[-2]), int(current.shape[-1]))
         full, visible = self.net.full(pyramid, size), None
@@ -171,12 +171,14 @@ class FlowTask(LightningModule):
         pair = torch.cat([batch["frames"][:, 0], batch["frames"][:, 1]], dim=1).float() / 255  # (B, 6, S, S)
         everything = torch.cat([pair, batch["flow"][:, 1], batch["occluded"][:, 1:2].float()], dim=1)
         crops = cropped(everything, self.hparams.crop, turn=False)
-        seen = torch.cat([crops[:, :3], crops[:, 3:6]])
-        seen = corrupt(seen.cpu(), torch.default_generator, KnownWarpParams()).to(self.device)
-        previous, current = seen.chunk(2)
+        previous, current = self._as_filmed(crops[:, :3], crops[:, 3:6])
         pyramid = self._flow(previous, current)
         full = self.net.full(pyramid, (crops.shape[-2], crops.shape[-1]))
         return endpoint_loss(full, pyramid.flows, crops[:, 6:8], crops[:, 8:9] < 0.5)
+
+    def _as_filmed(self, previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
+        pair = corrupt(previous.cpu(), current.cpu(), torch.default_generator, KnownWarpParams())
+        return pair[0].to(self.device), pair[1].to(self.device)
 
     def _flow(self, previous: Tensor, current: Tensor) -> FlowPyramid:
         layout = torch.channels_last
