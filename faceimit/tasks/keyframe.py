@@ -13,6 +13,7 @@ from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_
 from faceimit.keyframes.tuning import tune
 from faceimit.losses.score import correlation_loss, score_loss, slope_loss, velocity_loss
 from faceimit.losses.ssim import ssim_pyramid_loss
+from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
@@ -196,7 +197,7 @@ class KeyframeTask(pl.LightningModule):
             errors.update(find_keyframes(score, fps, self.search), truth.strong, len(score), truth.weak)
             squares.append(np.nanmean((score - target) ** 2))
             slopes.append(np.nanmean((np.diff(score) - np.diff(target)) ** 2))
-            correlations.append(correlation(score, target))
+            correlations.append(pearson(score, target))
         means = {"mse": np.mean(squares), "slope": np.mean(slopes), "correlation": np.mean(correlations)}
         found = {name: float(value) for name, value in errors.compute().items()}
         return found | {name: float(value) for name, value in means.items()}
@@ -226,12 +227,3 @@ class KeyframeTask(pl.LightningModule):
 def as_float(frames: Tensor) -> Tensor:
     """uint8 pictures to [0, 1]; done on the device, a quarter of the bytes travels."""
     return frames.float().div(255.0) if frames.dtype == torch.uint8 else frames
-
-
-def correlation(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson correlation over the frames where both are known; 0 where one does not vary."""
-    known = np.isfinite(a) & np.isfinite(b)
-    a, b = a[known], b[known]
-    if len(a) < 2 or a.std() < 1e-9 or b.std() < 1e-9:
-        return 0.0
-    return float(np.corrcoef(a, b)[0, 1])

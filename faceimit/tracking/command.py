@@ -6,49 +6,43 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from faceimit.errors import InputError
+from faceimit.tracking.cli import run_command
 from faceimit.tracking.runs import saved_config
 
 Job = Callable[[dict[str, Any], Mapping[str, Any]], None]
 
 
-def run_command(job: Job) -> int:
+def run_training(job: Job) -> int:
     """Run `job` with the configuration of ``sys.argv``: 0 done, 2 bad input (one sentence), 130 interrupted.
 
     ``hydra.verbose=true`` shows the traceback of bad input as well.
     """
+    arguments = sys.argv[1:]
+    verbose = "hydra.verbose=true" in [word.lower() for word in arguments]
+    return run_command(lambda _: _stoppable(job), ["--debug"] if verbose else [])
+
+
+def _stoppable(job: Job) -> None:
     try:
         _run(job)
-    except InputError as error:
-        if "hydra.verbose=true" in [word.lower() for word in sys.argv[1:]]:
-            raise
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
     except Exception as error:
-        if not _is_interruption(error):
+        checkpoints = sys.modules.get("faceimit.tracking.checkpoints")  # imports Lightning: not for a spelling error
+        if checkpoints is None or not isinstance(error, checkpoints.Interrupted):
             raise
-        print(error, file=sys.stderr)
-        return 130
-    return 0
+        if error.args:
+            print(error, file=sys.stderr)
+        raise KeyboardInterrupt from error
 
 
-def _is_interruption(error: Exception) -> bool:
-    checkpoints = sys.modules.get("faceimit.tracking.checkpoints")  # which imports Lightning: not for a spelling error
-    return checkpoints is not None and isinstance(error, checkpoints.Interrupted)
-
-
-def _run(job: Job) -> None:
+def _run(job: Job, root: str) -> None:
     import hydra
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
-    from faceimit.tracking.config import ROOT, changed_values, conf_dir, explained, plain, register_resolvers
+    from faceimit.tracking.config import changed_values, conf_dir, explained, plain, register_resolvers
 
-    arguments = sys.argv[1:] = _with_choices(sys.argv[1:])
+    arguments = sys.argv[1:] = _with_choices(sys.argv[1:]) if root == "train" else sys.argv[1:]
     overrides = [word for word in arguments if not word.startswith("-") and "=" in word]
     register_resolvers()
     failures: list[Exception] = []
@@ -64,8 +58,8 @@ def _run(job: Job) -> None:
 
     # Hydra prints what it catches and exits with 1; told this, it raises, and the errors are ours to explain.
     os.environ["HYDRA_FULL_ERROR"] = "1"
-    command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=ROOT)(work)
-    with explained(overrides):
+    command = hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=root)(work)
+    with explained(overrides, root):
         command()
     if failures:
         raise failures[0]

@@ -37,15 +37,15 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver("minutes", _as_duration, replace=True)
 
 
-def composed(overrides: Iterable[str]) -> DictConfig:
+def composed(overrides: Iterable[str], root: str = ROOT) -> DictConfig:
     """The configuration of a training job, as ``faceimit.train`` sees it.
 
     Raises:
         InputError: a misspelt key, an unknown name or a value that does not parse.
     """
     overrides = list(overrides)
-    with explained(overrides):
-        return _compose(overrides)
+    with explained(overrides, root):
+        return _compose(overrides, root)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -57,12 +57,12 @@ def plain(config: DictConfig) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def explained(overrides: Iterable[str]) -> Iterator[None]:
+def explained(overrides: Iterable[str], root: str = ROOT) -> Iterator[None]:
     """Turn what Hydra and OmegaConf raise into one :class:`InputError`."""
     try:
         yield
     except (HydraException, OmegaConfBaseException) as error:
-        raise InputError(_sentence(error, list(overrides))) from error
+        raise InputError(_sentence(error, list(overrides), root)) from error
 
 
 def neighbours(name: str, valid: Iterable[str]) -> str:
@@ -73,7 +73,7 @@ def neighbours(name: str, valid: Iterable[str]) -> str:
     return f"{hint}valid here: {', '.join(valid)}"
 
 
-def _sentence(error: Exception, overrides: list[str]) -> str:
+def _sentence(error: Exception, overrides: list[str], root: str) -> str:
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         return _unknown_option(error)
     text = " ".join(str(error).split())
@@ -81,13 +81,13 @@ def _sentence(error: Exception, overrides: list[str]) -> str:
     if unset:
         with contextlib.suppress(OmegaConfBaseException):
             try:  # a misspelt name of the group itself is worth telling first
-                _compose([*overrides, f"{unset[1]}={options(unset[1])[0]}"])
+                _compose([*overrides, f"{unset[1]}={options(unset[1])[0]}"], root)
             except HydraException as other:
-                return _sentence(other, [*overrides, f"{unset[1]}={options(unset[1])[0]}"])
+                return _sentence(other, [*overrides, f"{unset[1]}={options(unset[1])[0]}"], root)
         return f"{unset[1]}=NAME is missing, valid names: {', '.join(options(unset[1]))}"
     key = re.match(r"Could not override '([^']+)'", text)
     if key and isinstance(error, ConfigCompositionException):
-        return _unknown_key(key[1], overrides)
+        return _unknown_key(key[1], overrides, root)
     if "@" not in text and isinstance(error, OmegaConfBaseException) and error.full_key:
         return f"configuration key {error.full_key}: {text.split(' full_key:')[0]}"
     if isinstance(error, OverrideParseException):
@@ -100,12 +100,12 @@ def _unknown_option(error: MissingConfigException) -> str:
     return f"{group}={name} does not exist, {neighbours(name, error.options or options(group))}"
 
 
-def _unknown_key(key: str, overrides: list[str]) -> str:
+def _unknown_key(key: str, overrides: list[str], root: str) -> str:
     rest = [o for o in overrides if not re.match(rf"[+~]*{re.escape(key)}(@|=|$)", o)]
     try:
-        config: Any = _compose(rest)
+        config: Any = _compose(rest, root)
     except (HydraException, OmegaConfBaseException) as error:
-        return _sentence(error, rest)
+        return _sentence(error, rest, root)
     parts = key.split(".")
     for depth, part in enumerate(parts):
         if not isinstance(config, DictConfig):
@@ -131,13 +131,13 @@ def _groups() -> list[str]:
     return [folder.name for folder in conf_dir().iterdir() if folder.is_dir()]
 
 
-def _compose(overrides: list[str]) -> DictConfig:
+def _compose(overrides: list[str], root: str) -> DictConfig:
     register_resolvers()
     before = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return compose(ROOT, overrides)
+            return compose(root, overrides)
     finally:
         GlobalHydra.instance().hydra = before
 

@@ -88,10 +88,10 @@ def check(config: Mapping[str, Any]) -> None:
     _check_arguments("", config, typing.get_type_hints(Root), required=set(typing.get_type_hints(Root)))
     _check_ranges("", config)
     for name in ("task", "data", "trainer", "logger"):
-        _check_target(name, config[name], given_later=_LATER.get(name, ()))
+        check_target(name, config[name], given_later=_LATER.get(name, ()))
     for name, callback in config["callbacks"].items():
         if callback is not None:
-            _check_target(f"callbacks.{name}", callback)
+            check_target(f"callbacks.{name}", callback)
     monitor_of(config)
 
 
@@ -139,7 +139,12 @@ def parameters(node: Mapping[str, Any]) -> dict[str, inspect.Parameter]:
     return {name: parameter for name, parameter in found.items() if parameter.kind not in variadic}
 
 
-def _check_target(path: str, node: Mapping[str, Any], given_later: Collection[str] = ()) -> None:
+def check_target(path: str, node: Mapping[str, Any], given_later: Collection[str] = ()) -> None:
+    """Check the arguments of a node's ``_target_`` against its signature.
+
+    Raises:
+        InputError: a name that does not exist, one that is missing, a value of the wrong type.
+    """
     if "_target_" not in node:
         raise InputError(f"{path} names no _target_, choose {path}=NAME")
     target = resolve(node["_target_"])

@@ -1,0 +1,103 @@
+"""Measure a trained network and every baseline on the same clips.
+
+python -m faceimit.evaluate checkpoint=RUN/checkpoints/best.ckpt
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from faceimit.errors import InputError
+from faceimit.tracking.command import run_command
+
+SHIPPED = "shipped"
+NONE = "none"
+
+
+def evaluate(config: Mapping[str, Any]) -> Path:
+    """Score, choose search parameters on validation, measure on test, write the tables and plots.
+
+    Args:
+        config: plain, composed configuration (conf/evaluate.yaml).
+
+    Returns:
+        The folder of results.csv (one row a method), clips.csv (one a method and clip), results.json and plots.
+
+    Raises:
+        InputError: a checkpoint or data that cannot be read, an unknown method.
+    """
+    from faceimit.tracking import results
+    from faceimit.tracking.comparison import CEILING, Split, ceiling, classical, compare, network
+    from faceimit.tracking.environment import environment
+    from faceimit.tracking.schema import build, check_target
+
+    check_target("data", config["data"])
+    names = chosen_methods(config["methods"])
+    networks = {name: load(path) for name, path in named_checkpoints(config).items()}
+    data = build(config["data"])
+    data.prepare_data()
+    val, test = (Split.of(data.corpus(split), data.c_ref) for split in ("val", "test"))
+    scorers = {name: network(scorer.score) for name, scorer in networks.items()}
+    with results.progress(len(networks) + len(names) + 1) as advance:
+        scorers |= {name: classical(name, data.corpus("train")) for name in names}
+        scorers[CEILING] = ceiling({id(val.corpus): val, id(test.corpus): test}, config["seed"])
+        found = compare(scorers, val, test, advance)
+    folder = out_folder(config)
+    results.write(folder, found, test, environment(config["seed"]), data.c_ref, config["plots"])
+    results.show(found)
+    return folder
+
+
+def chosen_methods(methods: Any) -> list[str]:
+    """Names of classical methods; "all": every one.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    from faceimit.keyframes.methods import METHODS
+
+    if methods == "all":
+        return list(METHODS)
+    if not isinstance(methods, list):
+        raise InputError(f"expected methods to be all or a list but got {methods!r}, try methods=[frame_difference]")
+    unknown = [name for name in methods if name not in METHODS]
+    if unknown:
+        raise InputError(f"unknown method {unknown[0]!r}, choose from {', '.join(METHODS)}")
+    return methods
+
+
+def named_checkpoints(config: Mapping[str, Any]) -> dict[str, str]:
+    """The networks to measure, by the name they have in the table."""
+    first = str(config["checkpoint"])
+    return ({} if first == NONE else {"faceimit": first}) | {str(k): str(v) for k, v in config["others"].items()}
+
+
+def load(path: str) -> Any:
+    """The scorer of a checkpoint, a .safetensors file or the shipped weights."""
+    if path == SHIPPED or path.endswith(".safetensors"):
+        from faceimit.nets.scorer import load_scorer
+
+        return load_scorer(path)
+    from faceimit.tracking.checkpoints import load_task
+
+    return load_task(path, "faceimit.tasks.keyframe.KeyframeTask").scorer()
+
+
+def out_folder(config: Mapping[str, Any]) -> Path:
+    """Where the results go."""
+    if config["out"] is not None:
+        return Path(config["out"])
+    checkpoint = Path(str(config["checkpoint"]))
+    if checkpoint.parent.name == "checkpoints":
+        return checkpoint.parents[1] / "evaluation"
+    return Path("runs", "evaluation")
+
+
+def main() -> int:
+    """Compose the configuration from the command line and evaluate."""
+    return run_command(lambda config, _: print(evaluate(config)), root="evaluate")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
