@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.errors import InputError
-from faceimit.tracking.command import run_command
+from faceimit.tracking.command import run_configured
 
 SHIPPED = "shipped"
 NONE = "none"
@@ -96,7 +96,7 @@ def out_folder(config: Mapping[str, Any]) -> Path:
 
 def main() -> int:
     """Compose the configuration from the command line and evaluate."""
-    return run_command(lambda config, _: print(evaluate(config)), root="evaluate")
+    return run_configured(lambda config, _: print(evaluate(config)), root="evaluate")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from faceimit.tracking.command import run_command
+from faceimit.tracking.command import run_configured
 
 
 def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> Path:
@@ -57,7 +57,7 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
 
 def main() -> int:
     """Compose the configuration from the command line and train."""
-    return run_command(lambda config, changed: print(train(config, changed)))
+    return run_configured(lambda config, changed: print(train(config, changed)))
 
 
 if __name__ == "__main__":

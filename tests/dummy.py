@@ -99,12 +99,12 @@ def as_dummy(config: dict, task: dict | None = None, data: dict | None = None) -
 
 
 def main() -> int:
-    from faceimit.tracking.command import run_command
+    from faceimit.tracking.command import run_configured
     from faceimit.train import train
 
     slow = {"seconds_a_step": 0.1}
     sys.argv[1:] = [*EXPERIMENT, *sys.argv[1:]]
-    return run_command(lambda config, changed: print(train(as_dummy(config, slow), changed)))
+    return run_configured(lambda config, changed: print(train(as_dummy(config, slow), changed)))
 
 
 if __name__ == "__main__":

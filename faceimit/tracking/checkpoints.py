@@ -176,8 +176,8 @@ class LastCheckpoint(Callback):
 
     def _interrupted(self) -> Interrupted:
         if not self._path.is_file():
-            return Interrupted("interrupted before anything was saved")
-        return Interrupted(f"interrupted; continue with: python -m faceimit.train resume={self._path.parents[1]}")
+            return Interrupted("nothing was saved yet")
+        return Interrupted(f"continue with: python -m faceimit.train resume={self._path.parents[1]}")
 
     def _restore_signal(self) -> None:
         if self._before is not None:

@@ -12,19 +12,21 @@ from faceimit.tracking.runs import saved_config
 Job = Callable[[dict[str, Any], Mapping[str, Any]], None]
 
 
-def run_training(job: Job) -> int:
+def run_configured(job: Job, root: str = "train") -> int:
     """Run `job` with the configuration of ``sys.argv``: 0 done, 2 bad input (one sentence), 130 interrupted.
+
+    `root` is the configuration to compose: ``conf/<root>.yaml``.
 
     ``hydra.verbose=true`` shows the traceback of bad input as well.
     """
     arguments = sys.argv[1:]
     verbose = "hydra.verbose=true" in [word.lower() for word in arguments]
-    return run_command(lambda _: _stoppable(job), ["--debug"] if verbose else [])
+    return run_command(lambda _: _stoppable(job, root), ["--debug"] if verbose else [])
 
 
-def _stoppable(job: Job) -> None:
+def _stoppable(job: Job, root: str) -> None:
     try:
-        _run(job)
+        _run(job, root)
     except Exception as error:
         checkpoints = sys.modules.get("faceimit.tracking.checkpoints")  # imports Lightning: not for a spelling error
         if checkpoints is None or not isinstance(error, checkpoints.Interrupted):
