@@ -38,7 +38,7 @@ def evaluate(config: Mapping[str, Any]) -> Path:
     data = build(config["data"])
     data.prepare_data()
     val, test = (Split.of(data.corpus(split), data.c_ref) for split in ("val", "test"))
-    scorers = {name: network(scorer.score) for name, scorer in networks.items()}
+    scorers = {name: network(scorer) for name, scorer in networks.items()}
     with results.progress(len(networks) + len(names) + 1) as advance:
         scorers |= {name: classical(name, data.corpus("train")) for name in names}
         scorers[CEILING] = ceiling({id(val.corpus): val, id(test.corpus): test}, config["seed"])
@@ -75,13 +75,14 @@ def named_checkpoints(config: Mapping[str, Any]) -> dict[str, str]:
 
 def load(path: str) -> Any:
     """The scorer of a checkpoint, a .safetensors file or the shipped weights."""
-    if path == SHIPPED or path.endswith(".safetensors"):
-        from faceimit.nets.scorer import load_scorer
+    from faceimit.keyframes.weights import load_network, network_scorer
 
-        return load_scorer(path)
+    if path == SHIPPED or path.endswith(".safetensors"):
+        return load_network(None if path == SHIPPED else path)
     from faceimit.tracking.checkpoints import load_task
 
-    return load_task(path, "faceimit.tasks.keyframe.KeyframeTask").scorer()
+    task = load_task(path, "faceimit.tasks.keyframe.KeyframeTask")
+    return network_scorer(task.net, task.search, Path(path).stem)
 
 
 def out_folder(config: Mapping[str, Any]) -> Path:

@@ -17,7 +17,6 @@ from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
-from faceimit.nets.scorer import WindowScorer
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
@@ -211,11 +210,9 @@ class KeyframeTask(pl.LightningModule):
         stored = checkpoint["keyframe"]
         self.search, self.c_ref = SearchParams(**stored["search"]), stored["c_ref"]
 
-    def scorer(self, device: str = "cpu") -> WindowScorer:
-        """The trained network, ready to score streams of crops."""
-        arguments = {name: self.hparams[name] for name in NET_ARGUMENTS}
-        arguments["kernels"] = list(arguments["kernels"])
-        return WindowScorer(self.net.eval().to(device), arguments, asdict(self.search), self.c_ref or 1.0)
+    def net_arguments(self) -> dict[str, Any]:
+        """What the network was built with, in plain types."""
+        return {name: self.hparams[name] for name in NET_ARGUMENTS} | {"kernels": list(self.hparams["kernels"])}
 
     # ------------------------------------------------------------------ pictures for the loggers
 

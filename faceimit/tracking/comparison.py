@@ -9,6 +9,7 @@ from faceimit.data import targets
 from faceimit.data.corpus import Corpus
 from faceimit.keyframes.methods import make_method, noisy_truth
 from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
+from faceimit.keyframes.stream import StreamingScorer
 from faceimit.keyframes.tuning import tune
 from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import KeyframeErrors
@@ -120,15 +121,16 @@ def ceiling(split_of: Mapping[int, Split], seed: int = 0) -> ClipScore:
     return score
 
 
-def network(score: Callable[[np.ndarray, float], np.ndarray]) -> ClipScore:
-    """A trained network's window score, run by run of valid frames."""
+def network(scorer: StreamingScorer) -> ClipScore:
+    """A trained network, fed frame by frame as a video would be."""
 
     def run(corpus: Corpus, index: int) -> np.ndarray:
         clip = corpus[index]
-        result = np.full(len(clip.frames), np.nan)
-        for start, stop in targets.valid_runs(clip.annotation.valid):
-            result[start:stop] = score(clip.frames[start:stop], clip.fps)
-        return result
+        scorer.start(clip.fps)
+        pushed = [
+            scorer.push(frame if ok else None) for frame, ok in zip(clip.frames, clip.annotation.valid, strict=True)
+        ]
+        return np.array([score for scores in pushed for score in scores] + scorer.finish())
 
     return run
 
