@@ -18,7 +18,7 @@ from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
 
 # Part of the cache key: raise it whenever rendered clips change.
-RENDERER_VERSION = 1
+RENDERER_VERSION = 2
 
 # First identity of each split; splits are this far apart, so they never share a person.
 SPLITS: dict[str, int] = {"train": 0, "val": 10_000_000, "test": 20_000_000}
@@ -77,7 +77,9 @@ def render_clip(
     how = camera.NONE if clean else camera.draw_degradation(rng)
     renderer = FaceRenderer(person, size, occluder)
     distance = float(rng.uniform(45, 110))
-    view = frame_camera(renderer, drive, _rest(drive), distance)
+    rest = _rest(drive)
+    view = frame_camera(renderer, drive, rest, distance)
+    renderer.bake(rest, light.rows[0])
     images, landmarks, flows, hidden = [], [], [], []
     for frame, points in draw(renderer, drive, view, light, background, flow):
         images.append(frame.image)

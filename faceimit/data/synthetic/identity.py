@@ -93,6 +93,7 @@ class Identity:
     shape: Shape
     look: Look
     hair_length: float | None
+    hair_opening: float
     hair_volume: float
     glasses: tuple[float, float, float] | None
 
@@ -102,8 +103,10 @@ def draw_identity(seed: int) -> Identity:
     rng = np.random.default_rng([seed, 1])
     traits = {name: float(np.clip(rng.normal(0, std), -limit, limit)) for name, (std, limit) in _TRAITS.items()}
     look = draw_look(rng)
-    long = rng.random() < (0.15 if look.stubble or look.bald else 0.55)
+    long = rng.random() < (0.1 if look.stubble or look.bald else 0.55)
     length = float(rng.choice([-8.0, -13.0, -20.0]) + rng.uniform(-2, 2)) if long and not look.bald else None
     rims = (float(rng.uniform(1.9, 2.35)), float(rng.uniform(1.2, 1.9)), float(rng.uniform(0.5, 1.0)))
     volume = 0.0 if look.bald else float(rng.uniform(0.2, 1.1))
-    return Identity(Shape(traits), look, length, volume, rims if rng.random() < 0.16 else None)
+    return Identity(
+        Shape(traits), look, length, float(rng.uniform(1.0, 1.4)), volume, rims if rng.random() < 0.16 else None
+    )

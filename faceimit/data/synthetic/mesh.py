@@ -74,7 +74,19 @@ def _curve(points: list[tuple[float, float]]) -> PchipInterpolator:
 
 
 _HALF_WIDTH = _curve(
-    [(-21, 4.2), (-12.5, 4.6), (-11, 5.1), (-10, 5.5), (-8.6, 6.1), (-7.2, 6.5), (-5, 6.85), (-2.4, 7.15), (0, 7.25)]
+    [
+        (-21, 6.2),
+        (-16, 5.3),
+        (-14, 5.0),
+        (-12.5, 5.1),
+        (-11, 5.4),
+        (-10, 5.75),
+        (-8.6, 6.2),
+        (-7.2, 6.55),
+        (-5, 6.85),
+        (-2.4, 7.15),
+        (0, 7.25),
+    ]
     + [(2, 7.25), (4, 7.1), (6, 6.6), (8, 5.3), (9, 3.9), (9.6, 2.2), (9.85, 0.4)]
 )
 _FRONT = _curve(
@@ -84,8 +96,8 @@ _FRONT = _curve(
 )
 _BACK = _curve([(-21, 6.0), (-8, 6.8), (-3, 8.6), (2, 9.6), (5, 9.2), (7, 7.8), (8.5, 5.6), (9.5, 2.6), (9.85, 0.4)])
 _JAW_BOTTOM = _curve(
-    [(0, -12.75), (1.3, -12.65), (2.3, -12.3), (3.1, -11.9), (3.9, -11.4), (4.76, -10.7), (5.46, -9.9), (6.1, -8.9)]
-    + [(6.8, -7.4), (7.3, -6.6)]
+    [(0, -12.75), (1.3, -12.65), (2.3, -12.3), (3.1, -12.05), (3.9, -11.75), (4.76, -11.2), (5.46, -10.5)]
+    + [(6.1, -9.5), (6.8, -8.0), (7.3, -7.0)]
 )
 _NOSE = _curve(
     [
@@ -138,12 +150,11 @@ def head_surface(angle: np.ndarray, y: np.ndarray) -> np.ndarray:
     depth = np.sign(cos) * np.abs(cos) ** back * np.where(cos >= 0, _FRONT(y), _BACK(y))
     x0 = np.where(cos >= 0, np.abs(side) * REFERENCE_HALF_WIDTH, REFERENCE_HALF_WIDTH)
     jaw = _JAW_BOTTOM(x0)
-    s = np.clip((y - jaw) / 1.25, 0.0, 1.0)
+    s = np.clip((y - jaw + 0.25) / 1.8, 0.0, 1.0)
     rounding = np.sqrt(1.0 - (1.0 - s) ** 2)
     flare = smoothstep(-16.0, -21.0, y)
-    neck = np.where(cos >= 0, 0.5 + 0.55 * sin**2, 0.75 + 0.3 * sin**2) + 0.2 * flare * np.abs(sin)
-    scale = np.maximum(rounding, neck) + 0.05 * np.exp(-(((rounding - neck) / 0.15) ** 2))
-    scale = np.where(y > jaw + 1.25, 1.0, np.minimum(scale, 1.0))
+    neck = np.where(cos >= 0, 0.5 + 0.5 * sin**2 - 0.1 * flare, 0.75 + 0.25 * sin**2) + 0.1 * flare * sin**2
+    scale = np.minimum(0.5 * (rounding + neck + np.sqrt((rounding - neck) ** 2 + 0.006)), 1.0)
     return np.stack([side * _HALF_WIDTH(y) * scale, y + 0 * side, AXIS_Z + depth * scale], axis=-1)
 
 
@@ -268,7 +279,7 @@ def teeth(upper: bool) -> Part:
     """A curved strip of teeth behind the lips."""
     t, s = np.meshgrid(np.linspace(0, 1, 5), np.linspace(-1, 1, 17), indexing="ij")
     x = 2.15 * s
-    y = (-6.1 - 1.22 * t) if upper else (-8.75 + 1.3 * (1 - t))
+    y = (-6.1 - 1.35 * t) if upper else (-7.75 - 1.3 * t)
     z = -0.75 - 0.34 * x**2 - 0.25 * (np.abs(2 * t - 1)) ** 2
     return grid_part(np.stack([x, y + 0 * x, z], axis=-1), TEETH)
 
@@ -293,17 +304,18 @@ def ear(side: int) -> Part:
 def shoulders() -> Part:
     """Chest and shoulders, a curved sheet that the neck sinks into."""
     v, u = np.meshgrid(np.linspace(0, 1, 10), np.linspace(-1, 1, 25), indexing="ij")
-    top = -15.6 - 5.5 * np.abs(u) ** 1.6 - 1.6 * np.exp(-((u / 0.3) ** 2))
-    depth = np.sqrt(np.clip(1 - u**2, 0, 1)) * (2.0 + 5.5 * np.sqrt(v))
+    top = -12.6 - 9.4 * np.abs(u) ** 1.2 - 2.8 * np.exp(-((u / 0.2) ** 2))
+    depth = np.sqrt(np.clip(1 - u**2, 0, 1)) * (2.5 + 7.5 * v**0.4)
     points = np.stack([20.0 * u, top - 17.0 * v, -12.5 + depth], axis=-1)
     return grid_part(points, CLOTH)
 
 
-def long_hair(length: float) -> Part:
-    """Hair behind ears and neck: a shell open to the front, down to ``length`` (y)."""
-    t, angle = np.meshgrid(np.linspace(0, 1, 14), np.linspace(1.42, 2 * np.pi - 1.42, 27), indexing="ij")
+def long_hair(length: float, opening: float) -> Part:
+    """Hair around ears and neck: a shell open to the front by ``opening`` radians either side, down to ``length`` (y)."""
+    t, angle = np.meshgrid(np.linspace(0, 1, 14), np.linspace(opening, 2 * np.pi - opening, 27), indexing="ij")
     y = 10.3 + t * (length - 10.3)
-    radius = np.interp(y, [-22, -10, -4, 3, 7, 9.2, 10.3], [6.5, 7.6, 8.2, 8.3, 7.4, 4.2, 0.3])
+    radius = np.interp(y, [-22, -10, -4, 3, 7, 9.2, 10.3], [7.2, 7.9, 8.2, 8.3, 7.4, 4.2, 0.3])
+    radius = radius * (1 + 0.03 * np.sin(9 * angle + 0.2 * y) + 0.02 * np.sin(0.9 * y))
     points = np.stack([radius * np.sin(angle), y, AXIS_Z - 0.6 + 1.25 * radius * np.cos(angle)], axis=-1)
     return grid_part(points, HAIR)
 

@@ -76,26 +76,19 @@ EXPRESSIONS: dict[str, dict[str, float]] = {
 
 # Mouth shapes of speech sounds.
 _VOWELS = (
-    {"jawOpen": 0.42, "mouthLowerDown": 0.25, "mouthUpperUp": 0.18},
-    {"jawOpen": 0.24, "mouthLowerDown": 0.3, "mouthUpperUp": 0.25, "mouthStretch": 0.12, "mouthSmile": 0.12},
-    {
-        "jawOpen": 0.12,
-        "mouthSmile": 0.2,
-        "mouthLowerDown": 0.25,
-        "mouthUpperUp": 0.15,
-        "mouthStretch": 0.12,
-        "mouthDimple": 0.1,
-    },
-    {"jawOpen": 0.28, "mouthPucker": 0.45, "mouthFunnel": 0.2},
-    {"jawOpen": 0.12, "mouthPucker": 0.75, "mouthFunnel": 0.15},
+    {"jawOpen": 0.42, "mouthLowerDown": 0.22, "mouthUpperUp": 0.15, "mouthSmile": 0.12},
+    {"jawOpen": 0.22, "mouthLowerDown": 0.3, "mouthUpperUp": 0.35, "mouthSmile": 0.35, "mouthStretch": 0.05},
+    {"jawOpen": 0.1, "mouthSmile": 0.4, "mouthLowerDown": 0.25, "mouthUpperUp": 0.3, "mouthDimple": 0.08},
+    {"jawOpen": 0.28, "mouthPucker": 0.6, "mouthFunnel": 0.1},
+    {"jawOpen": 0.1, "mouthPucker": 0.9, "mouthFunnel": 0.06},
 )
 _CONSONANTS = (
-    {"mouthPress": 0.3, "mouthRollLower": 0.2, "mouthRollUpper": 0.2, "mouthClose": 0.03},
-    {"mouthRollLower": 0.25, "mouthUpperUp": 0.2, "jawOpen": 0.05},
-    {"jawOpen": 0.12, "mouthLowerDown": 0.2, "tongueOut": 0.08},
-    {"mouthFunnel": 0.25, "mouthPucker": 0.35, "jawOpen": 0.06},
-    {"jawOpen": 0.05, "mouthStretch": 0.08, "mouthLowerDown": 0.15},
-    {"jawOpen": 0.08, "mouthShrugUpper": 0.08, "mouthShrugLower": 0.12},
+    {"mouthPress": 0.15, "mouthRollLower": 0.1, "mouthRollUpper": 0.14, "mouthPucker": 0.2},
+    {"mouthRollLower": 0.14, "mouthUpperUp": 0.2, "mouthSmile": 0.1},
+    {"jawOpen": 0.12, "mouthLowerDown": 0.2, "mouthUpperUp": 0.1, "mouthSmile": 0.1, "tongueOut": 0.05},
+    {"mouthPucker": 0.6, "mouthFunnel": 0.1, "jawOpen": 0.05},
+    {"jawOpen": 0.04, "mouthSmile": 0.2, "mouthLowerDown": 0.2, "mouthUpperUp": 0.15},
+    {"jawOpen": 0.06, "mouthShrugUpper": 0.05, "mouthShrugLower": 0.1},
 )
 
 FRAME_RATES = (24.0, 25.0, 25.0, 25.0, 30.0, 30.0, 30.0, 30.0, 50.0, 60.0)
@@ -116,11 +109,11 @@ class Style:
 
 
 _STYLES = (
-    (0.42, Style("talk", 0.95, 0.25, 0.1, 0.35, 0.8, 1.0, 0.15)),
-    (0.20, Style("expressive", 0.0, 0.8, 0.15, 0.3, 0.6, 0.8, 0.1)),
-    (0.18, Style("mixed", 0.5, 0.5, 0.2, 0.3, 0.7, 1.0, 0.15)),
-    (0.10, Style("micro", 0.0, 0.1, 0.7, 0.25, 0.3, 0.3, 0.0)),
-    (0.10, Style("head", 0.0, 0.0, 0.05, 0.2, 0.3, 1.8, 0.5)),
+    (0.48, Style("talk", 0.95, 0.4, 0.1, 0.4, 1.0, 1.0, 0.15)),
+    (0.20, Style("expressive", 0.0, 1.4, 0.2, 0.5, 1.2, 0.8, 0.1)),
+    (0.20, Style("mixed", 0.6, 0.8, 0.2, 0.4, 1.2, 1.0, 0.15)),
+    (0.06, Style("micro", 0.0, 0.1, 0.7, 0.25, 0.3, 0.3, 0.0)),
+    (0.06, Style("head", 0.0, 0.0, 0.05, 0.2, 0.3, 1.8, 0.5)),
 )
 
 
@@ -144,9 +137,9 @@ def draw_motion(rng: np.random.Generator, frames: int, fps: float) -> Motion:
     """Random motion of ``frames`` frames."""
     time = np.arange(frames) / fps
     style = _STYLES[rng.choice(len(_STYLES), p=[share for share, _ in _STYLES])][1]
-    tension = rng.uniform(0.55, 1.25)  # how strongly this person moves the face
+    tension = rng.uniform(0.7, 1.4)  # how strongly this person moves the face
     shapes = _resting(rng, time) + tension * _expression_events(rng, time, style)
-    shapes += _speech(rng, time, style) * rng.uniform(0.6, 1.3)
+    shapes += _speech(rng, time, style) * rng.uniform(0.8, 1.7)
     shapes += _gaze(rng, time, style)
     shapes *= 1 + rng.normal(0, 0.08, 52)
     shapes = _blinks(rng, time, style, shapes)
@@ -255,7 +248,7 @@ def _speech(rng: np.random.Generator, time: np.ndarray, style: Style) -> np.ndar
             places += [cursor + 0.1, cursor + pause]
             cursor, speak_for = cursor + pause + 0.08, rng.uniform(0.6, 4.0)
     total = _glide(time, np.array(places), np.array(targets))
-    beat = 0.12 * np.clip(_drift(rng, time, 1.2, (1.0,)), 0, None) * (rng.random() < 0.6)
+    beat = 0.22 * np.clip(_drift(rng, time, 1.2, (1.0,)), 0, None) * (rng.random() < 0.6)
     return total + beat[:, None] * coefficients({"browInnerUp": 1.0, "browOuterUp": 0.8})
 
 
@@ -270,7 +263,7 @@ def _glide(time: np.ndarray, places: np.ndarray, targets: np.ndarray) -> np.ndar
 def _gaze(rng: np.random.Generator, time: np.ndarray, style: Style) -> np.ndarray:
     horizontal = np.full(len(time), rng.normal(0, 0.12))
     vertical = np.full(len(time), rng.normal(-0.1, 0.12))
-    spread = rng.uniform(0.08, 0.4)
+    spread = rng.uniform(0.1, 0.55)
     here = np.array([horizontal[0], vertical[0]])
     home = here.copy()
     for start in _starts(rng, style.saccades * rng.uniform(0.4, 1.5), time[-1]):
@@ -291,6 +284,7 @@ def gaze_coefficients(horizontal: np.ndarray, vertical: np.ndarray) -> np.ndarra
         total[:, INDEX[f"eyeLook{name}"]] = track
     for side in ("Left", "Right"):
         total[:, INDEX[f"eyeLookUp{side}"]], total[:, INDEX[f"eyeLookDown{side}"]] = up, down
+        total[:, INDEX[f"eyeBlink{side}"]] = 0.3 * down
     return total
 
 
@@ -303,7 +297,7 @@ def _blinks(rng: np.random.Generator, time: np.ndarray, style: Style, shapes: np
         close = np.maximum(close, depth * pulse)
     lag = 1 + rng.normal(0, 0.04, 2)
     for side, gain in zip(("Left", "Right"), lag, strict=True):
-        for name, share in (("eyeBlink", 1.0), ("eyeLookDown", 0.35), ("eyeSquint", 0.15)):
+        for name, share in (("eyeBlink", 0.7), ("eyeLookDown", 0.6), ("eyeSquint", 0.35)):
             column = INDEX[f"{name}{side}"]
             shapes[:, column] = shapes[:, column] * (1 - 0.5 * close) + share * gain * close
         shapes[:, INDEX[f"eyeLookUp{side}"]] *= 1 - close

@@ -11,12 +11,12 @@ NEAR_TOLERANCE = 0.0006  # relative difference of 1/distance below which two sur
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def rasterise(points, triangles, size, inverse_depth, face, bary):
-    """Fill z-buffer, triangle index and screen barycentrics.
+def rasterise(points, triangles, two_sided, size, inverse_depth, face, bary):
+    """Fill z-buffer, triangle index and screen barycentrics; back faces are left out unless two-sided.
 
     Args:
         points: (V, 3) float32: x, y in pixels, 1/distance.
-        triangles: (F, 3) int32.
+        triangles: (F, 3) int32; two_sided: (F,) bool.
         size: raster side in pixels.
         inverse_depth, face, bary: outputs (size, size) float32, (size, size) int32 (-1: nothing), (size, size, 2).
     """
@@ -32,7 +32,7 @@ def rasterise(points, triangles, size, inverse_depth, face, bary):
         if az <= 0.0 or bz <= 0.0 or cz <= 0.0:
             continue
         area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-        if abs(area) < 1e-9:
+        if abs(area) < 1e-9 or (area > 0.0 and not two_sided[f]):
             continue
         x0 = max(int(np.ceil(min(ax, bx, cx) - 0.5)), 0)
         x1 = min(int(np.floor(max(ax, bx, cx) - 0.5)), size - 1)
@@ -104,14 +104,14 @@ def _texel(atlas, u, v, out):
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def shade(points, triangles, uv, normals, shadow, atlas, light, face, bary, image):
+def shade(points, triangles, uv, normals, shadow, lit, atlas, light, face, bary, image):
     """Deferred shading of every covered pixel into ``image`` (size, size, 3), linear light.
 
     Args:
         points: (V, 3) screen points, third column 1/distance.
         uv: (V, 2) atlas coordinates in texels.
         normals: (V, 3) unit normals in camera space.
-        shadow: (V,) factor on the light, 1 unshadowed.
+        shadow: (V,) factor on the light from all around, 1 unshadowed; lit: (V,) the same of the key light.
         atlas: (H, W, 5) linear albedo RGB, gloss strength, translucency (light wrap).
         light: (6, 3) key direction, key colour, fill direction, fill colour, sky colour, ground colour.
     """
@@ -137,9 +137,6 @@ def shade(points, triangles, uv, normals, shadow, atlas, light, face, bary, imag
             area = (points[b, 0] - points[a, 0]) * (points[c, 1] - points[a, 1]) - (points[b, 1] - points[a, 1]) * (
                 points[c, 0] - points[a, 0]
             )
-            if area > 0:
-                image[i, j, 0], image[i, j, 1], image[i, j, 2] = 0.012, 0.004, 0.004
-                continue
             nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
             ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
             nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
@@ -151,7 +148,11 @@ def shade(points, triangles, uv, normals, shadow, atlas, light, face, bary, imag
                 wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1],
                 texel,
             )
+            if area > 0:  # insides: of the mouth, of hair
+                image[i, j, 0], image[i, j, 1], image[i, j, 2] = 0.05 * texel[0], 0.03 * texel[1], 0.03 * texel[2]
+                continue
             dark = wa * shadow[a] + wb * shadow[b] + wc * shadow[c]
+            seen = wa * lit[a] + wb * lit[b] + wc * lit[c]
             key = nx * lx + ny * ly + nz * lz
             fill = max(nx * fx + ny * fy + nz * fz, 0.0)
             sky = 0.5 + 0.5 * ny
@@ -167,9 +168,9 @@ def shade(points, triangles, uv, normals, shadow, atlas, light, face, bary, imag
                 wrap = texel[4] * (1.0 if k == 0 else 0.6)
                 diffuse = max((key + wrap) / (1.0 + wrap), 0.0)
                 ambient = light[4, k] * sky + light[5, k] * (1.0 - sky) + light[3, k] * fill
-                direct = light[1, k] * diffuse
-                shine = gloss * light[1, k] * (1.0 if key > 0 else 0.0)
-                image[i, j, k] = dark * (texel[k] * (direct + ambient) + shine)
+                direct = seen * light[1, k] * diffuse * (0.4 + 0.6 * dark)
+                shine = seen * dark * gloss * light[1, k] * (1.0 if key > 0 else 0.0)
+                image[i, j, k] = texel[k] * (direct + dark * ambient) + shine
 
 
 @njit(nogil=True, cache=True, fastmath=True)

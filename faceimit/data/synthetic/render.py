@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faceimit.data.synthetic import mesh, raster, rig
+from faceimit.data.synthetic import bake, mesh, raster, rig
 from faceimit.data.synthetic.identity import Identity
 from faceimit.data.synthetic.mesh import Part, smoothstep
-from faceimit.data.synthetic.texture import hair_cover, paint_atlas, region
+from faceimit.data.synthetic.texture import hair_volume, paint_atlas, region
 from faceimit.face.pose import rotation_from_pose
 
 # Raster pixels per picture pixel and side; frames are averaged down, which keeps edges from crawling.
@@ -106,7 +106,7 @@ class FaceRenderer:
         self._basis = np.concatenate([moving, padded]).reshape(56, -1).astype(np.float32)
         self.n_moving = moving.shape[1]
         if self.identity.hair_length is not None:
-            parts.append(mesh.long_hair(self.identity.hair_length))
+            parts.append(mesh.long_hair(self.identity.hair_length, self.identity.hair_opening))
         if self.identity.glasses is not None:
             frame = mesh.spectacles(*self.identity.glasses)
             parts.append(Part(deform(frame.vertices) + [0, 0, 0.3], frame.triangles, frame.uv, frame.material))
@@ -119,7 +119,7 @@ class FaceRenderer:
     def _with_hair(self, grid: mesh.HeadGrid) -> np.ndarray:
         x, y, z = grid.flat.T
         angle = np.arctan2(x, z - mesh.AXIS_Z)
-        cover = hair_cover(self.identity.look, x, y, angle, None, 1.0) * smoothstep(-10, -6, y)
+        cover = hair_volume(self.identity.look, x, y, angle) * smoothstep(-10, -6, y)
         away = grid.flat - [0, 0, mesh.AXIS_Z]
         away = away / np.linalg.norm(away, axis=1, keepdims=True)
         return grid.flat + (self.identity.hair_volume * cover)[:, None] * away
@@ -131,6 +131,7 @@ class FaceRenderer:
         self.triangles = np.concatenate([p.triangles + n for p, n in zip(everything, counts, strict=False)]).astype(
             np.int32
         )
+        self.two_sided = np.concatenate([_two_sided(p) for p in everything])
         self.uv = np.concatenate([self._atlas_uv(p) for p in everything]).astype(np.float32)
         self.n_head, self._tail = counts[len(parts)], counts[len(parts) :]
         y = self.rest[: self.n_head, 1]
@@ -138,7 +139,10 @@ class FaceRenderer:
         hair = self.identity.hair_length is not None
         self.head_weight[self.n_moving :] = np.maximum(self.head_weight[self.n_moving :], 0.7 if hair else 1.0)
         self.shadow = np.ones(len(self.rest), dtype=np.float32)
-        self.shadow[self.n_skin : self.n_moving] = 0.55
+        self.lit = np.ones(len(self.rest), dtype=np.float32)
+        self._still_triangles = sum(len(p.triangles) for p in everything) - (
+            len(self.occluder.triangles) if self.occluder else 0
+        )
         self.twins = mesh.head_grid().twins.astype(np.int32)
 
     def _atlas_uv(self, part: Part) -> np.ndarray:
@@ -181,6 +185,21 @@ class FaceRenderer:
         inner = [near(px, mesh.MOUTH_Y, grid.mouth_side, 1) for px in (-2.3, -0.65, 0, 0.65, 2.3)]
         inner += [near(px, mesh.MOUTH_Y, grid.mouth_side, -1) for px in (0.66, 0, -0.66)]
         return np.array([*jaw, *brow, *bridge, *base, *right, *left, *outer, *inner])
+
+    def bake(self, rest: "Drive", key: np.ndarray) -> None:
+        """Compute the shadows of the head at rest under a key light from direction ``key`` (3,)."""
+        points = self.vertices(rest, slice(0, 1))[0]
+        normals = np.empty((len(points), 3), np.float32)
+        raster.vertex_normals(points, self.triangles, self.twins, normals)
+        casting = self.triangles[: self._still_triangles]
+        self.lit[:] = bake.visibility(points, casting, key)
+        self.shadow[:] = 0.35 + 0.65 * bake.ambient(points, casting, normals)
+        self.shadow[self.n_skin : self.n_moving] = 0.5
+        self.lit[self.n_skin : self.n_moving] = 0.6
+        for k in (1, 2):
+            self.lit[self._tail[k] : self._tail[k + 1]] = self.lit[rig.lids(2 * k - 3).contact].mean()
+        if self.occluder is not None:
+            self.lit[self._tail[3] :] = self.shadow[self._tail[3] :] = 1.0
 
     def vertices(self, drive: Drive, rows: slice) -> np.ndarray:
         """Camera-space vertices (n, V, 3) float32 of frames ``rows``."""
@@ -232,6 +251,13 @@ class FaceRenderer:
             local = (points[span] - points[span].mean(0)) / radius
             shade = 1.0 - 0.5 * smoothstep(0.0, 0.55, local[:, 1]) - 0.3 * smoothstep(0.35, 0.95, np.abs(local[:, 0]))
             self.shadow[span] = 0.9 * shade
+
+
+def _two_sided(part: Part) -> np.ndarray:
+    """Triangles (F,) whose inside may be seen: hair, and the back of the head through the open mouth."""
+    center = part.vertices[part.triangles].mean(1)
+    behind = (center[:, 2] < -5.0) & (center[:, 1] < -1.0) & (center[:, 1] > -14.0)
+    return np.full(len(center), part.material == mesh.HAIR) | (behind & (part.material == mesh.SKIN))
 
 
 @dataclass(frozen=True)
@@ -302,7 +328,7 @@ def draw(
             t = start + i
             screen = camera.project(points, t)
             depth, face, bary = buffers[t % 2]
-            raster.rasterise(screen, renderer.triangles, size, depth, face, bary)
+            raster.rasterise(screen, renderer.triangles, renderer.two_sided, size, depth, face, bary)
             raster.vertex_normals(points, renderer.triangles, renderer.twins, normals)
             renderer.eye_shadow(points)
             rows = light.rows.copy()
@@ -313,6 +339,7 @@ def draw(
                 renderer.uv,
                 normals,
                 renderer.shadow,
+                renderer.lit,
                 renderer.atlas,
                 rows.astype(np.float32),
                 face,

@@ -55,19 +55,19 @@ def _symmetric(plane: Plane) -> dict[str, np.ndarray]:
     puff = bump(ax, y, 4.0, -6.1, 1.4, 1.5) * front
     chin = bump(x, y, 0, -10.2, 1.6, 1.0) * front
     return {
-        "jawOpen": _field(zero, -(2.15 * jaw + 0.95 * low), -1.15 * jaw),
+        "jawOpen": _field(zero, -(2.4 * jaw + 1.05 * low), -1.2 * jaw),
         "jawForward": _field(zero, 0.1 * jaw, 0.9 * jaw),
         "jawLeft": _field(1.0 * jaw, zero, zero),
         "jawRight": _field(-1.0 * jaw, zero, zero),
         "mouthClose": _field(zero, 1.9 * low * near - 1.1 * up * near, -0.1 * lips),
-        "mouthFunnel": _field(0.2 * inward, 0.5 * up - 0.6 * low, 0.75 * lips * (1 - smoothstep(0.8, 3.0, ax))),
-        "mouthPucker": _field(0.36 * inward, 0.12 * up - 0.22 * low, 0.85 * lips * (1 - smoothstep(0.6, 3.2, ax))),
-        "mouthLeft": _field(1.15 * lips, zero, zero),
-        "mouthRight": _field(-1.15 * lips, zero, zero),
-        "mouthRollLower": _field(zero, 0.5 * low, -0.5 * low),
-        "mouthRollUpper": _field(zero, -0.45 * up, -0.45 * up),
-        "mouthShrugLower": _field(zero, 0.75 * low + 0.45 * up + 0.5 * chin, 0.3 * low + 0.35 * chin),
-        "mouthShrugUpper": _field(zero, 0.65 * up + 0.35 * low, 0.2 * up),
+        "mouthFunnel": _field(0.33 * inward, 0.75 * up - 0.6 * low, 0.75 * lips * (1 - smoothstep(0.8, 3.0, ax))),
+        "mouthPucker": _field(0.46 * inward, 0.15 * up - 0.25 * low, 0.85 * lips * (1 - smoothstep(0.6, 3.2, ax))),
+        "mouthLeft": _field(1.5 * lips, zero, zero),
+        "mouthRight": _field(-1.5 * lips, zero, zero),
+        "mouthRollLower": _field(zero, 0.75 * low, -0.6 * low),
+        "mouthRollUpper": _field(zero, -0.55 * up, -0.55 * up),
+        "mouthShrugLower": _field(zero, 1.1 * low + 0.5 * up + 0.75 * chin, 0.35 * low + 0.4 * chin),
+        "mouthShrugUpper": _field(zero, 0.85 * up + 0.5 * low, 0.25 * up),
         "cheekPuff": _field(0.55 * np.sign(x) * puff, zero, 1.0 * puff + 0.15 * lips),
         "browInnerUp": _field(zero, 1.0 * brow, 0.1 * brow),
         "tongueOut": _field(zero, -0.25 * low, 0.1 * low),
@@ -89,7 +89,7 @@ def _left_sided(plane: Plane, s: int) -> dict[str, np.ndarray]:
     outer = (bump(x, y, 4.4, 1.9, 1.5, 1.0) + 0.3 * bump(x, y, 4.2, 3.6, 1.6, 1.2)) * front
     fold = bump(x, y, 2.7, -5.5, 0.35, 0.9) * front
     up_lip = (1 - lower) * bump(x, y, 1.3, -6.6, 1.1, 0.9) * front
-    low_lip = lower * bump(x, y, 1.3, -8.0, 1.1, 0.9) * front
+    low_lip = lower * bump(x, y, 1.5, -8.0, 1.25, 0.9) * front
     squeeze = -np.sign(plane.mouth_side) * np.minimum(np.abs(plane.mouth_side), 0.9) * lips
     stretch = lips * np.clip(x / 2.6, 0, 1)
     fields = {
@@ -98,9 +98,9 @@ def _left_sided(plane: Plane, s: int) -> dict[str, np.ndarray]:
         "cheekSquint": (zero, 0.55 * cheek + 0.25 * eye_bag, 0.35 * cheek + 0.1 * eye_bag),
         "eyeSquint": (zero, 0.16 * eye_bag - 0.1 * brow, 0.1 * eye_bag),
         "mouthDimple": (0.45 * corner, 0.2 * corner, -0.6 * corner),
-        "mouthFrown": (0.15 * wide, -1.0 * wide - 0.2 * corner, -0.1 * wide),
-        "mouthLowerDown": (0.1 * low_lip, -1.15 * low_lip, -0.25 * low_lip),
-        "mouthPress": (0.12 * corner, 0.3 * squeeze + 0.08 * corner, -0.3 * lips),
+        "mouthFrown": (0.4 * wide, -0.85 * wide - 0.35 * corner - 0.35 * lips, -0.1 * wide),
+        "mouthLowerDown": (0.3 * low_lip, -1.15 * low_lip, -0.25 * low_lip),
+        "mouthPress": (0.2 * corner, 0.42 * squeeze + 0.1 * corner, -0.35 * lips),
         "mouthSmile": (
             0.75 * wide + 0.1 * stretch,
             0.85 * wide + 0.3 * cheek - 0.05 * stretch,

@@ -31,7 +31,7 @@ def draw_background(rng: np.random.Generator, size: int) -> np.ndarray:
     """(1.6 size, 1.6 size, 3) float32 linear light: gradient, noise, blurred shapes as in a room, or plain."""
     side = int(1.6 * size)
     v, u = np.meshgrid(np.linspace(-1, 1, side), np.linspace(-1, 1, side), indexing="ij")
-    base = rng.uniform(0.05, 0.9) * np.clip(1 + rng.normal(0, 0.12, 3), 0.5, 1.5)
+    base = rng.uniform(0.05, 0.9) * np.clip(1 + rng.normal(0, 0.08, 3), 0.5, 1.5)
     slope = rng.normal(0, 0.18, 2)
     picture = base * (1 + slope[0] * u + slope[1] * v)[..., None]
     kind = rng.random()
@@ -46,7 +46,7 @@ def draw_background(rng: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _shape(rng, picture, u, v):
-    colour = np.clip(picture.mean((0, 1)) * rng.uniform(0.3, 1.8) * (1 + rng.normal(0, 0.2, 3)), 0.02, 0.97)
+    colour = np.clip(picture.mean((0, 1)) * rng.uniform(0.3, 1.8) * (1 + rng.normal(0, 0.12, 3)), 0.02, 0.97)
     cx, cy = rng.uniform(-1.1, 1.1, 2)
     w, h = rng.uniform(0.05, 0.7, 2)
     inside = (np.abs(u - cx) < w) & (np.abs(v - cy) < h)

@@ -43,6 +43,7 @@ _HAIR_TONES = np.array(
     [(0.09, 0.08, 0.08), (0.14, 0.11, 0.09), (0.24, 0.16, 0.11), (0.38, 0.26, 0.17), (0.55, 0.42, 0.27)]
     + [(0.72, 0.60, 0.42), (0.45, 0.22, 0.12), (0.55, 0.54, 0.53), (0.78, 0.77, 0.75)]
 )
+_HAIR_ODDS = np.array([4, 3, 3, 2, 1.5, 1.0, 0.7, 0.8, 0.5])
 _IRIS_TONES = np.array(
     [(0.20, 0.12, 0.07), (0.33, 0.21, 0.11), (0.36, 0.36, 0.20), (0.36, 0.47, 0.56), (0.42, 0.50, 0.48)]
 )
@@ -84,12 +85,13 @@ def draw_look(rng: np.random.Generator) -> Look:
     skin = _SKIN_TONES[low] + (tone - low) * (_SKIN_TONES[low + 1] - _SKIN_TONES[low])
     skin = np.clip(skin * rng.uniform(0.95, 1.04) + rng.normal(0, 0.012, 3), 0.1, 0.97)
     dark = tone > 3.2
-    hair = _HAIR_TONES[rng.integers(0, 3 if dark else len(_HAIR_TONES))] * rng.uniform(0.8, 1.2)
+    odds = _HAIR_ODDS * ([1, 1, 1, 0.1, 0, 0, 0, 0.5, 0.2] if dark else 1)
+    hair = _HAIR_TONES[rng.choice(len(_HAIR_TONES), p=odds / odds.sum())] * rng.uniform(0.8, 1.2)
     beard = rng.random()
     male = rng.random() < 0.5
     age = float(rng.beta(1.3, 2.0))
     makeup = 0.0 if male else float(rng.random() ** 1.5)
-    blush = np.array([0.80, 0.42, 0.42]) if not dark else np.array([0.70, 0.42, 0.40])
+    blush = np.array([0.70, 0.44, 0.44]) if not dark else np.array([0.64, 0.44, 0.43])
     lips = skin * blush / np.mean(blush) * rng.uniform(0.64, 0.82)
     lipstick = np.array([(0.70, 0.12, 0.20), (0.62, 0.25, 0.28), (0.75, 0.35, 0.38)])[rng.integers(3)]
     lips = lips + (lipstick - lips) * (0.7 * makeup if rng.random() < 0.6 else 0.0)
@@ -109,15 +111,20 @@ def draw_look(rng: np.random.Generator) -> Look:
         moles=int(rng.integers(0, 4)),
         gloss=float(rng.uniform(0.15, 0.75)),
         hairline=float(rng.normal(5.6, 0.45)),
-        fringe=float(rng.uniform(0.8, 2.4)) if rng.random() < 0.25 else 0.0,
+        fringe=float(rng.uniform(0.8, 2.4)) if rng.random() < 0.2 else 0.0,
         part=float(rng.uniform(-3, 3)),
         bald=float(male and rng.random() < 0.15),
-        cloth=np.clip(rng.uniform(0.03, 0.95, 3) * rng.uniform(0.3, 1) + 0.05, 0, 0.95),
+        cloth=_cloth_colour(rng),
         cloth_stripes=float(rng.random() < 0.3) * float(rng.uniform(0.1, 0.5)),
         neckline=float(rng.uniform(0.0, 0.5)),
         glasses=np.clip(rng.uniform(0.02, 0.25) + rng.normal(0, 0.03, 3), 0.01, 0.4),
         texture_seed=int(rng.integers(2**31)),
     )
+
+
+def _cloth_colour(rng: np.random.Generator) -> np.ndarray:
+    grey = rng.beta(0.9, 1.6)
+    return np.clip(grey * (1 + rng.normal(0, 0.25, 3)) + 0.04, 0.02, 0.95)
 
 
 def linear(srgb: np.ndarray) -> np.ndarray:
@@ -232,10 +239,10 @@ def _ambient_shade(colour, x, y, angle):
     )
     dark += 0.1 * bump(ax, y, 1.15, -0.6, 0.3, 1.3)
     jaw = np.interp(
-        np.where(np.cos(angle) > 0, ax, 7.3), [0, 2.3, 3.9, 5.46, 6.1, 7.3], [-12.4, -11.9, -10.6, -8.9, -7.6, -6.2]
+        np.where(np.cos(angle) > 0, ax, 7.3), [0, 2.3, 3.9, 5.46, 6.1, 7.3], [-12.5, -12.1, -11.5, -10.2, -9.2, -6.8]
     )
-    dark += 0.26 * smoothstep(0.3, -1.4, y - jaw) * (1 - 0.6 * smoothstep(-14.5, -18.0, y))
-    return colour * (1 - np.clip(dark, 0, 0.75))[..., None]
+    dark += 0.36 * smoothstep(0.2, -0.9, y - jaw) * (1 - 0.55 * smoothstep(-13.5, -18.0, y))
+    return colour * (1 - np.clip(0.6 * dark, 0, 0.75))[..., None]
 
 
 def _lines(colour, look, x, y):
@@ -250,14 +257,14 @@ def _lines(colour, look, x, y):
     dark = dark + (0.05 + 0.2 * look.age) * bags
     for height in (3.2, 4.0, 4.8):
         wave = height + 0.12 * np.sin(x * 1.3 + height * 2)
-        dark = dark + 0.2 * look.age**1.5 * np.exp(-(((y - wave) / 0.1) ** 2)) * (1 - smoothstep(2.5, 5, ax))
+        dark = dark + 0.11 * look.age**1.5 * np.exp(-(((y - wave) / 0.13) ** 2)) * (1 - smoothstep(2.0, 4.5, ax))
     return colour * (1 - np.clip(dark, 0, 0.6))[..., None]
 
 
 def _lip_mask(x, y):
     q = np.clip(np.abs(x) / mesh.MOUTH_HALF, 0, 1)
-    bow = 0.72 * (1 - q**2.2) ** 0.8 + 0.16 * bump(np.abs(x), 0, 0.75, 0, 0.45, 1) - 0.06 * bump(x, 0, 0, 0, 0.25, 1)
-    full = 0.98 * (1 - q**2.4) ** 0.75
+    bow = 0.68 * (1 - q**1.8) ** 0.95 + 0.14 * bump(np.abs(x), 0, 0.75, 0, 0.45, 1) - 0.06 * bump(x, 0, 0, 0, 0.25, 1)
+    full = 0.95 * (1 - q**1.9) ** 0.95
     upper = smoothstep(0.1, -0.08, y - mesh.MOUTH_Y - bow) * (y >= mesh.MOUTH_Y)
     lower = smoothstep(0.12, -0.1, mesh.MOUTH_Y - y - full) * (y < mesh.MOUTH_Y)
     return (upper + lower) * (q < 1)
@@ -267,7 +274,7 @@ def _lips(colour, look, x, y, rng, unit):
     mask = _lip_mask(x, y)
     lips = look.lips * (1 + 0.05 * _noise(rng, x.shape, (1.6 * unit, 0.7 * unit)))[..., None]
     lips = lips * (1 - 0.12 * (y > mesh.MOUTH_Y))[..., None]
-    colour = colour + (0.85 * mask)[..., None] * (lips - colour)
+    colour = colour + (0.75 * mask)[..., None] * (lips - colour)
     line = np.exp(-(((y - mesh.MOUTH_Y) / 0.11) ** 2)) * (1 - smoothstep(2.35, 2.85, np.abs(x)))
     return _mix(colour, look.lips * [0.45, 0.3, 0.3], 0.8 * line)
 
@@ -323,13 +330,23 @@ def hair_cover(look: Look, x, y, angle, rng, unit) -> np.ndarray:
     """Share of hair at face-plane positions, in [0, 1]."""
     if look.bald:
         return np.zeros_like(x)
+    above = _above_hairline(look, x, y, angle)
+    ragged = (0.14 + 0.12 * look.fringe) * _noise(rng, x.shape, (6.0 * unit, 2.5 * unit))
+    return smoothstep(-0.45, 0.45, above + ragged)
+
+
+def hair_volume(look: Look, x, y, angle) -> np.ndarray:
+    """Share of the hair's full thickness at face-plane positions, in [0, 1]: it grows from the hairline up."""
+    return (1 - look.bald) * smoothstep(0.0, 2.6, _above_hairline(look, x, y, angle))
+
+
+def _above_hairline(look: Look, x, y, angle) -> np.ndarray:
     side = np.abs(angle)
     line = look.hairline - look.fringe * (1 + 0.4 * np.cos(x * 0.6 + look.part)) * (np.abs(x) < 6.5)
     line = line - 0.06 * np.clip(np.abs(x) - 1.5, 0, None) ** 2
     line = np.where(side > 0.95, line - 9.0 * smoothstep(0.95, 1.35, side), line)
     line = np.where(side > 1.9, -9.0, line)
-    ragged = 0.0 if rng is None else 0.16 * _noise(rng, x.shape, (2.0 * unit, 1.0 * unit))
-    return smoothstep(-0.25, 0.3, y - line + ragged)
+    return y - line
 
 
 def _eye(look: Look, width: int, height: int) -> np.ndarray:
@@ -337,7 +354,7 @@ def _eye(look: Look, width: int, height: int) -> np.ndarray:
     rng = np.random.default_rng(look.texture_seed + 1)
     polar = np.hypot(u, v) / 0.48 * EYE_SPAN
     around = np.arctan2(v, u)
-    colour = np.broadcast_to(np.array([0.86, 0.83, 0.81]), (height, width, 3)).copy()
+    colour = np.broadcast_to(np.array([0.79, 0.76, 0.74]), (height, width, 3)).copy()
     colour = _mix(colour, np.array([0.72, 0.46, 0.42]), 0.75 * smoothstep(0.62, 1.25, polar))
     rays = 1 + 0.2 * np.sin(around * 17 + rng.uniform(0, 6)) * np.sin(around * 29 + rng.uniform(0, 6))
     iris = look.iris * rays[..., None] * (1.25 - 0.9 * smoothstep(0.3, 0.46, polar))[..., None]
