@@ -100,7 +100,7 @@ def relight(frames: np.ndarray, strength: Strength, generator: np.random.Generat
     lift = generator.uniform(-0.1, 0.1) * min(1.0, strength.light * 2.5)
     colour = np.exp(generator.uniform(-strength.colour, strength.colour, size=3))
     levels = np.linspace(0.0, 1.0, 256)[:, None] ** gamma  # (256, 1)
-    table = np.clip((levels * gain * colour + lift) * 255.0, 0, 255).astype(np.uint8)  # (256, 3)
+    table = np.rint(np.clip((levels * gain * colour + lift) * 255.0, 0, 255)).astype(np.uint8)  # (256, 3)
     flat = frames.reshape(1, -1, 3)
     return cv2.LUT(flat, table[None]).reshape(frames.shape)
 

@@ -145,7 +145,7 @@ class KeyframeNet(nn.Module):
         if x.shape[-1] != self.size:
             x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=False)
         mean, std = x.mean(dim=(1, 2, 3), keepdim=True), x.std(dim=(1, 2, 3), keepdim=True)
-        x = (x - mean) / (std + 0.05)  # a flicker of the light is no change of expression
+        x = (x - mean) / (std + 0.02)  # a flicker of the light is no change of expression
         if not self.pair:
             return x
         clip = x.view(batch, time, *x.shape[1:])

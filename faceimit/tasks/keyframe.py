@@ -141,7 +141,7 @@ class KeyframeTask(pl.LightningModule):
 
     def _time_used(self) -> float:
         """Share of the time limit, so that the rate still falls to its end on a machine too slow for all steps."""
-        for callback in getattr(self.trainer, "callbacks", []):
+        for callback in getattr(self._trainer, "callbacks", []):
             if isinstance(callback, pl.callbacks.Timer) and callback.time_remaining() is not None:
                 used, left = callback.time_elapsed(), callback.time_remaining() or 0.0
                 return used / max(1e-9, used + left)

@@ -1,0 +1,81 @@
+import math
+
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from faceimit.data.datamodule import ClipData
+from faceimit.tasks.keyframe import KeyframeTask
+from tests.clips import blob_clip
+
+SMALL = {"backbone": "compact", "size": 32, "width": 16, "flow_weights": "none", "dropout": 0.1}
+
+
+class Blobs(ClipData):
+    def sources(self, split):
+        first = {"train": 0, "val": 10, "test": 20}[split]
+        return [blob_clip(first + i) for i in range(3)]
+
+
+def trainer(**options):
+    return pl.Trainer(
+        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
+        num_sanity_val_steps=0, **options,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    pl.seed_everything(0, verbose=False)
+    task = KeyframeTask(**SMALL, flow=False, lr=5e-3, warmup=5)
+    data = Blobs(window=16, batch_size=4, steps=25, augmentation=None)
+    job = trainer(max_epochs=2)
+    job.fit(task, data)
+    return task, data, job
+
+
+def test_it_learns_and_logs_what_it_declares(fitted):
+    task, data, job = fitted
+    logged = set(job.callback_metrics)
+    assert {name for name in task.metrics if name.startswith("val/")} <= logged
+    measured = trainer().test(task, data, verbose=False)[0]
+    assert set(measured) == {name for name in task.metrics if name.startswith("test/")}
+    assert measured["test/correlation"] > 0.8
+    assert measured["test/F1"] > 0.8
+    assert task.c_ref == pytest.approx(data.c_ref)
+
+
+def test_total_is_the_weighted_sum_and_flow_is_trained():
+    pl.seed_everything(0, verbose=False)
+    task = KeyframeTask(**SMALL, joint=1, ssim=0.7)
+    batch = next(iter(Blobs(window=4, batch_size=2, steps=1).train_dataloader()))
+    task.log = task.log_dict = lambda *a, **k: None
+    torch.manual_seed(1)
+    total = task.training_step(batch, 0)
+    torch.manual_seed(1)
+    output = task.net(batch["frames"].float() / 255, batch["fps"], 1)
+    values = task.losses(batch, output, 1)
+    assert set(values) == set(task.weights)
+    assert float(total) == pytest.approx(sum(float(task.weights[n] * v) for n, v in values.items()), rel=1e-4)
+    total.backward()
+    assert all(p.grad is not None for n, p in task.net.flow.named_parameters() if "mask" not in n)
+
+
+def test_checkpoint_keeps_search_and_reference_in_plain_types(fitted, tmp_path):
+    task, _, job = fitted
+    path = tmp_path / "a.ckpt"
+    job.save_checkpoint(path)
+    content = torch.load(path, weights_only=True)
+    other = KeyframeTask(**SMALL, flow=False)
+    other.on_load_checkpoint(content)
+    assert (other.search, other.c_ref) == (task.search, task.c_ref)
+    assert other.net_arguments()["kernels"] == [5, 3]
+
+
+def test_rate_warms_up_and_falls():
+    task = KeyframeTask(**SMALL, flow=False, warmup=10, steps=100)
+    rates = [task._rate(step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1, rel=0.01)
+    assert max(rates) == pytest.approx(rates[9], rel=0.05)
+    assert rates[100] == pytest.approx(0.01)
+    assert all(math.isfinite(rate) for rate in rates)
