@@ -3,8 +3,9 @@
 import argparse
 import sys
 import tempfile
+from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -35,6 +36,7 @@ EXAMPLE = """\
 REFERENCE_PERCENTILE = 95.0
 # Frame intervals that differ more than this from the usual one make a video one of variable rate.
 STEADY = 0.2
+NOWHERE = (float("nan"),) * 3  # the box of a frame without a face
 
 
 def main() -> None:
@@ -97,25 +99,24 @@ def score_video(info: VideoInfo, scorer: StreamingScorer, at: At = "peak", faces
     Raises:
         InputError: the video has a single frame, or no face in it.
     """
-    scores: list[float] = []
-    times: list[float] = []
-    boxes: list[CropBox | None] = []
+    scores, times, boxes = array("f"), array("d"), array("f")  # all that grows with the video: 24 bytes a frame
     with CropStream(info.path, scorer.size, faces) as stream, _progress(info) as advance:
         scorer.start(info.fps)
         for frame in stream:
-            scores += scorer.push(frame.crop)
+            scores.extend(scorer.push(frame.crop))
             times.append(frame.time_s)
-            boxes.append(frame.box)
+            boxes.extend(NOWHERE if frame.box is None else astuple(frame.box))
             advance()
-        scores += scorer.finish()
+        scores.extend(scorer.finish())
         note = stream.note
-    _check_content(info.path, boxes)
+    places = np.array(boxes, dtype=np.float32).reshape(-1, 3)
+    _check_content(info.path, places)
     values = np.array(scores, dtype=np.float32)
     if isinstance(scorer, MethodScorer):
         values = _scaled(values)
     params = replace(scorer.params, at=at)
     keyframes = search_in_time(values, np.array(times), info.fps, params)
-    return Detection(str(info.path), scorer.name, info.fps, values, np.array(times), boxes, keyframes, note)
+    return Detection(str(info.path), scorer.name, info.fps, values, np.array(times), places, keyframes, note)
 
 
 def search_in_time(scores: np.ndarray, times: np.ndarray, fps: float, params: SearchParams) -> tuple[int, ...]:
@@ -161,10 +162,10 @@ def _check_folder(path: Path, folder: Path) -> None:
         raise InputError(f"cannot write {path} ({error.strerror or error}), choose another folder") from error
 
 
-def _check_content(video: Path, boxes: Sequence[CropBox | None]) -> None:
+def _check_content(video: Path, boxes: np.ndarray) -> None:
     if len(boxes) == 1:
         raise InputError(f"{video} has a single frame, but a change of expression needs two: give a longer video")
-    if not any(box is not None for box in boxes):
+    if not np.isfinite(boxes).any():
         raise InputError(
             f"no face found in the {len(boxes)} frames of {video}: "
             "give a video in which a face looks towards the camera and fills at least a tenth of the picture"
@@ -195,9 +196,8 @@ def _keyframe_crops(found: Detection) -> dict[int, np.ndarray]:
     crops = {}
     with read_frames(found.video) as video:
         for frame in video.pick(keyframe_report.shown_keyframes(found)):
-            box = found.boxes[frame.index]
-            if box is not None:
-                crops[frame.index] = crop_face(frame.image, box, TILE)
+            box = CropBox(*found.boxes[frame.index].tolist())
+            crops[frame.index] = crop_face(frame.image, box, TILE)
     return crops
 
 

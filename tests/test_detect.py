@@ -11,7 +11,6 @@ from PIL import Image
 
 from faceimit import detect as module
 from faceimit.data import videos
-from faceimit.data.crop import CropBox
 from faceimit.detect import detect, search_in_time
 from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams
@@ -278,7 +277,8 @@ def test_a_long_pause_in_a_variable_rate_makes_no_keyframe():
 
 
 def detection(count, keyframes, fps=25.0):
-    boxes = [None if 3 <= t < 6 else CropBox(1.0, 1.0, 1.0) for t in range(count)]
+    boxes = np.ones((count, 3), dtype=np.float32)
+    boxes[3:6] = np.nan
     scores = np.full(count, 0.5, dtype=np.float32)
     scores[3:6] = np.nan
     return Detection("a.mp4", "dis", fps, scores, np.arange(count) / fps, boxes, tuple(keyframes))

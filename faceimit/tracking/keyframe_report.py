@@ -3,17 +3,17 @@
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from faceimit.data.crop import CropBox
-
 INK, LINE, MARK, SHADE = "#22303c", "#2a9d8f", "#e76f51", "#d9dee3"
 ROW_S = 20.0  # seconds a row of the plot shows, unless that makes too many rows
 MAX_ROWS = 6
+DENSE_S = 60.0  # a row of more seconds than this shows stretches instead of frames
+STRETCHES = 500
 TILE = 160  # pixels
 COLUMNS = 6
 MAX_TILES = 48
@@ -29,7 +29,7 @@ class Detection:
         fps: nominal frames per second.
         scores: (T,) float32 in [0, 1], NaN where there is no face.
         times: (T,) seconds since the first frame.
-        boxes: T, where the face was, or None.
+        boxes: (T, 3) x, y and side of the crop in pixels of the picture, NaN where there is no face.
         keyframes: sorted 0-based frame numbers.
         note: what was wrong with the file, or None.
     """
@@ -39,14 +39,14 @@ class Detection:
     fps: float
     scores: np.ndarray
     times: np.ndarray
-    boxes: Sequence[CropBox | None]
+    boxes: np.ndarray
     keyframes: tuple[int, ...]
     note: str | None = None
 
     @property
     def valid(self) -> np.ndarray:
         """(T,) bool: a face was found."""
-        return np.array([box is not None for box in self.boxes], dtype=bool)
+        return np.isfinite(self.boxes[:, 0])
 
 
 def as_json(found: Detection) -> bytes:
@@ -67,6 +67,7 @@ def as_json(found: Detection) -> bytes:
 def score_plot(found: Detection) -> bytes:
     """PNG: score over time in rows, keyframes marked, spans without a face shaded."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MultipleLocator
 
     end = float(found.times[-1]) + 1.0 / found.fps
     rows = min(MAX_ROWS, max(1, math.ceil(end / ROW_S)))
@@ -74,16 +75,20 @@ def score_plot(found: Detection) -> bytes:
     figure = Figure(figsize=(12.0, 1.1 + 1.7 * rows), layout="constrained")
     axes = figure.subplots(rows, 1, squeeze=False)[:, 0]
     for row, axis in enumerate(axes):
-        _draw_scores(axis, found, row * span, (row + 1) * span)
+        part = slice(*np.searchsorted(found.times, (row * span, (row + 1) * span)))
+        _shade_gaps(axis, found, part)
+        _draw_scores(axis, found, part, dense=span > DENSE_S)
+        _draw_keyframes(axis, found, part, dense=span > DENSE_S)
         axis.set(xlim=(row * span, (row + 1) * span), ylim=(-0.03, 1.08), yticks=(0.0, 0.5, 1.0))
-        if end >= 120.0:
-            axis.xaxis.set_major_formatter(lambda seconds, _: clock(seconds, long=True))
         axis.spines[["top", "right"]].set_visible(False)
+        if end >= 120.0:
+            axis.xaxis.set_major_locator(MultipleLocator(_round_step(span)))
+            axis.xaxis.set_major_formatter(lambda seconds, _: clock(seconds, long=True).removesuffix(".0"))
     axes[-1].set_xlabel("time (min:s)" if end >= 120.0 else "time (s)")
     figure.supylabel("change of expression", fontsize=10)
     axes[0].set_title(_title(found), loc="left", fontsize=11, color=INK)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper right", ncols=3, frameon=False, fontsize=9)
+    named = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(named.values(), named.keys(), loc="outside upper right", ncols=4, frameon=False, fontsize=9)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110)
     return picture.getvalue()
@@ -142,15 +147,43 @@ def spans(flags: np.ndarray) -> list[tuple[int, int]]:
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
-def _draw_scores(axis, found: Detection, begin: float, end: float) -> None:
-    ends = np.append(found.times, found.times[-1] + 1.0 / found.fps)
-    for i, (start, stop) in enumerate(spans(~found.valid)):
-        axis.axvspan(ends[start], ends[stop], color=SHADE, lw=0, label=None if i else "no face")
-    axis.fill_between(found.times, found.scores, color=LINE, alpha=0.15, lw=0)
-    axis.plot(found.times, found.scores, color=LINE, lw=1.3, label="score")
-    frames = [frame for frame in found.keyframes if begin <= found.times[frame] <= end]
-    axis.vlines(found.times[frames], 0.0, found.scores[frames], color=MARK, lw=0.8, alpha=0.6)
-    axis.plot(found.times[frames], found.scores[frames], "o", color=MARK, ms=4.5, label="keyframe", clip_on=False)
+def _shade_gaps(axis, found: Detection, part: slice) -> None:
+    times = np.append(found.times, found.times[-1] + 1.0 / found.fps)[part.start : part.stop + 1]
+    for start, stop in spans(~found.valid[part]):
+        axis.axvspan(times[start], times[stop], color=SHADE, lw=0, label="no face")
+
+
+def _draw_scores(axis, found: Detection, part: slice, dense: bool) -> None:
+    """The score; where a row holds more frames than can be told apart, the highest and the mean of each stretch."""
+    times, scores = found.times[part], found.scores[part]
+    if dense:
+        stretch = max(1, len(times) // STRETCHES)
+        whole = len(times) // stretch * stretch
+        times, parts = times[:whole:stretch], scores[:whole].reshape(-1, stretch)
+        known = np.isfinite(parts)
+        highest = np.where(known.any(axis=1), np.where(known, parts, 0.0).max(axis=1), np.nan)
+        axis.fill_between(times, highest, color=LINE, alpha=0.25, lw=0, label="highest score")
+        scores = np.where(known, parts, 0.0).sum(axis=1) / np.where(known.any(axis=1), known.sum(axis=1), np.nan)
+    else:
+        axis.fill_between(times, scores, color=LINE, alpha=0.15, lw=0)
+    axis.plot(times, scores, color=LINE, lw=1.3, label="mean score" if dense else "score")
+
+
+def _draw_keyframes(axis, found: Detection, part: slice, dense: bool) -> None:
+    frames = [frame for frame in found.keyframes if part.start <= frame < part.stop]
+    if not frames:
+        return
+    times, scores = found.times[frames], found.scores[frames]
+    if dense:
+        axis.plot(times, np.full(len(times), 1.05), "|", color=MARK, ms=7, mew=0.8, label="keyframe", clip_on=False)
+        return
+    axis.vlines(times, 0.0, scores, color=MARK, lw=0.8, alpha=0.6)
+    axis.plot(times, scores, "o", color=MARK, ms=4.5, label="keyframe", clip_on=False)
+
+
+def _round_step(span: float) -> float:
+    """Seconds between ticks: about twelve a row, at whole seconds or minutes people count in."""
+    return next((step for step in (2, 5, 10, 15, 30, 60, 120, 300, 600, 1800) if span / step <= 12), 3600)
 
 
 def _title(found: Detection) -> str:

@@ -92,7 +92,7 @@ def test_reset_starts_anew():
 
 def test_the_large_central_face_is_chosen_and_kept():
     class Two(SquareDetector):
-        def find(self, image):
+        def find(self, image, fine=False):
             return [small, large]
 
         def locate(self, image, near, zoom=1.0):
