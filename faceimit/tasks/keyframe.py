@@ -17,6 +17,7 @@ from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
+from faceimit.tasks import pictures
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
@@ -81,6 +82,7 @@ class KeyframeTask(pl.LightningModule):
         self.joint = joint
         self.search = SearchParams()
         self.c_ref: float | None = None
+        self._shown: tuple[np.ndarray, np.ndarray, float, Tensor] | None = None  # the clip scored last
         self._scored: list[tuple[np.ndarray, np.ndarray, float]] = []  # predicted, target, fps of each clip so far
 
     # ------------------------------------------------------------------ training
@@ -186,6 +188,7 @@ class KeyframeTask(pl.LightningModule):
         target = batch["score"][0].cpu().numpy().astype(np.float64)
         both = [np.where(valid, values, np.nan) for values in (predicted, target)]
         self._scored.append((both[0], both[1], float(batch["fps"][0])))
+        self._shown = (*self._scored[-1], batch["frames"][0])
 
     def _truths(self) -> tuple[list[Truth], list[float]]:
         return [true_keyframes(target, fps) for _, target, fps in self._scored], [fps for _, _, fps in self._scored]
@@ -217,8 +220,20 @@ class KeyframeTask(pl.LightningModule):
     # ------------------------------------------------------------------ pictures for the loggers
 
     def figures(self) -> dict[str, Any]:
-        """The score of the last validation clip with its keyframes."""
-        return {}
+        """The scores of the clip validated last, and the flow of its most eventful pair."""
+        if self._shown is None:
+            return {}
+        score, target, fps, frames = self._shown
+        found, truth = find_keyframes(score, fps, self.search), true_keyframes(target, fps).strong
+        drawn = {"score": pictures.score_figure(score, target, fps, found, truth, "last validation clip")}
+        if self.net.flow is not None:
+            at = max(1, int(np.nanargmax(np.where(np.isfinite(target), target, -1.0))))
+            pair = frames[at - 1 : at + 1]
+            with torch.no_grad():
+                flow = self.net.flow_of_clip(as_float(pair[None])).flows[0][0].float().cpu().numpy()
+            previous, current = pair.permute(0, 2, 3, 1).cpu().numpy()
+            drawn["flow"] = pictures.flow_figure(previous, current, flow)
+        return drawn
 
 
 def as_float(frames: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
@@ -18,10 +19,8 @@ class Blobs(ClipData):
 
 
 def trainer(**options):
-    return pl.Trainer(
-        accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False,
-        num_sanity_val_steps=0, **options,
-    )  # fmt: skip
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return pl.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
 
 
 @pytest.fixture(scope="module")
@@ -79,3 +78,18 @@ def test_rate_warms_up_and_falls():
     assert max(rates) == pytest.approx(rates[9], rel=0.05)
     assert rates[100] == pytest.approx(0.01)
     assert all(math.isfinite(rate) for rate in rates)
+
+
+def test_figures_show_score_and_flow(fitted):
+    task = KeyframeTask(**SMALL)
+    assert task.figures() == {}
+    batch = next(iter(fitted[1].val_dataloader()))
+    task.eval()._score_batch(batch)
+    drawn = task.figures()
+    assert set(drawn) == {"score", "flow"}
+    assert all(np.asarray(figure.canvas.buffer_rgba()).std() > 1 for figure in map(rendered, drawn.values()))
+
+
+def rendered(figure):
+    figure.canvas.draw()
+    return figure
