@@ -15,6 +15,7 @@ help:
 
 train: $(VENV)/.installed
 	$(PY) -m faceimit.train experiment=keyframe_multitask $(ARGS)
+	$(PY) -m faceimit.evaluate checkpoint=runs/keyframe_multitask/latest/checkpoints/best.ckpt
 
 test: lint
 	$(PY) -m pytest -n $(JOBS) -m "not slow" $(ARGS)
