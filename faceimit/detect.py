@@ -59,7 +59,7 @@ def detect(arguments: Sequence[str]) -> None:
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)
     for path, content in _render(found, args).items():
-        write_bytes(path, content)
+        _write(path, content)
     print(summary(found, outputs))
 
 
@@ -149,7 +149,8 @@ def check_outputs(paths: Sequence[Path], video: Path) -> None:
             raise InputError(f"output {path} would overwrite the video, give another name")
         if target.is_dir():
             raise InputError(f"output {path} is a folder, give a file name such as {path / 'out'}")
-        _check_folder(path, target.parent)
+        if target.is_file() or not target.exists():
+            _check_folder(path, target.parent)
 
 
 def _check_folder(path: Path, folder: Path) -> None:
@@ -189,6 +190,18 @@ def _render(found: Detection, args: argparse.Namespace) -> dict[Path, bytes]:
     if args.sheet is not None:
         files[args.sheet] = keyframe_report.contact_sheet(found, _keyframe_crops(found))
     return files
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write whole or not at all; straight into a device or pipe such as /dev/stdout, which must not be replaced."""
+    target = path.resolve()
+    if not path.is_relative_to("/dev") and (target.is_file() or not target.exists()):
+        write_bytes(target, content)
+        return
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise InputError(f"cannot write {path} ({error.strerror or error}), choose another file") from error
 
 
 def _keyframe_crops(found: Detection) -> dict[int, np.ndarray]:

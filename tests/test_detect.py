@@ -2,8 +2,10 @@ import io
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +21,19 @@ from faceimit.tracking.cli import run_command
 from faceimit.tracking.keyframe_report import MAX_TILES, Detection
 from tests import video_files
 from tests.faces import REAL, SquareDetector, needs_real, picture
+
+# The command in a process of its own, which says when it is amid the frames and then takes its time.
+SLOW = """
+import time
+from faceimit import detect
+from faceimit.data import videos
+from faceimit.data.faces import FaceTracker
+def push(self, image):
+    print("reading", flush=True)
+    time.sleep(60)
+FaceTracker.push = push
+detect.main()
+"""
 
 
 @pytest.fixture
@@ -219,6 +234,19 @@ def test_a_full_disk_leaves_nothing(video, tmp_path, squares, capsys, monkeypatc
     assert not list((tmp_path / "out").iterdir())
 
 
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="this system has no /dev/full")
+def test_devices_are_written_to_not_replaced(video, squares, capsys):
+    assert "No space left" in refused(capsys, video, "--method", "dis", "--json", "/dev/full")
+    assert Path("/dev/full").is_char_device()
+
+
+def test_a_link_stays_a_link(video, tmp_path, squares):
+    (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
+    assert run(video, "--method", "dis", "--json", tmp_path / "link.json") == 0
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "target.json").read_text())["frames"] == 60
+
+
 def test_a_plot_that_fails_leaves_no_json(video, tmp_path, squares, monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -237,6 +265,18 @@ def test_interrupted(video, tmp_path, squares, monkeypatch, capsys):
     assert run(video, "--method", "dis", "--json", tmp_path / "a.json") == 130
     assert capsys.readouterr().err == "interrupted\n"
     assert not (tmp_path / "a.json").exists()
+
+
+def test_ctrl_c_ends_it_without_a_trace(tmp_path):
+    video = video_files.write(tmp_path / "a.mp4", (image for image in blinking(400)))
+    words = [sys.executable, "-c", SLOW, video, "--method", "dis", "--json", tmp_path / "out" / "a.json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "reading\n"
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err == "interrupted\n"
+    assert not (tmp_path / "out").exists()
 
 
 def test_debug_shows_the_traceback(tmp_path):

@@ -19,7 +19,7 @@ from faceimit.face.pose import pose_from_rotation
 from faceimit.face.records import Annotation, Clip
 
 # Raised whenever the tracker or the crop changes what comes out, so that cached crops are made anew.
-CROP_VERSION = 2
+CROP_VERSION = 3
 
 
 @dataclass(frozen=True)
