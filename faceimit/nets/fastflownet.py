@@ -49,11 +49,9 @@ def correlate(current: Tensor, previous: Tensor, offsets: tuple[tuple[int, int],
     height, width = current.shape[-2:]
     radius = max(max(abs(dx), abs(dy)) for dx, dy in offsets)
     padded = F.pad(previous, (radius, radius, radius, radius))
-    costs = []
-    for dx, dy in offsets:
-        shifted = padded[:, :, radius + dy : radius + dy + height, radius + dx : radius + dx + width]
-        costs.append((current * shifted).mean(dim=1))
-    return torch.stack(costs, dim=1)
+    rows = {dy: padded[:, :, radius + dy : radius + dy + height] for dy in range(-radius, radius + 1)}
+    shifted = torch.stack([rows[dy][..., radius + dx : radius + dx + width] for dx, dy in offsets], dim=1)
+    return (current.unsqueeze(1) * shifted).mean(dim=2)  # (N, offsets, C, H, W) -> (N, offsets, H, W)
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
