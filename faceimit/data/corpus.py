@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +61,8 @@ class Corpus:
         self._bytes = 0
         self.labels: list[Labels] = []
         self.fps: list[float] = []
+        # Flow a task has computed for a clip, by clip number: levels (T, 2, h, w) in pixels of the level.
+        self.flow: dict[int, tuple[np.ndarray, ...]] = {}
         self.identities: list[str] = []
         for index in range(len(self._sources)):
             clip = self[index]
@@ -99,8 +101,3 @@ def size_in_bytes(clip: Clip) -> int:
     """Memory of a clip's pictures and flow."""
     arrays = (clip.frames, clip.flow, clip.occluded)
     return sum(array.nbytes for array in arrays if array is not None)
-
-
-def without_flow(clip: Clip) -> Clip:
-    """The clip without flow and occlusion."""
-    return replace(clip, flow=None, occluded=None)

@@ -45,51 +45,103 @@ class Strength:
     occlusion: float = 0.2
 
 
-def augment(
-    frames: np.ndarray, velocity: np.ndarray, strength: Strength, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """A new window of pictures and the velocities that belong to it (change of expression is not altered).
+@dataclass(frozen=True)
+class Window:
+    """What moves together.
+
+    Attributes:
+        frames: (T, S, S, 3) uint8 RGB.
+        velocity: (T, 55) labels.
+        flow: levels (T, 2, h, w) in pixels of the level, frame t -> t-1; empty where it is not known.
+    """
+
+    frames: np.ndarray
+    velocity: np.ndarray
+    flow: tuple[np.ndarray, ...] = ()
+
+
+def augment(window: Window, strength: Strength, generator: np.random.Generator) -> Window:
+    """A new window; how much the expression changes is not altered.
 
     Args:
-        frames: (T, S, S, 3) uint8 RGB.
-        velocity: (T, 55).
+        window: what to alter.
         strength: how far to go.
         generator: source of randomness.
-
-    Returns:
-        New arrays of the same shapes.
     """
     if generator.random() < strength.flip:
-        frames = frames[:, :, ::-1]
-        velocity = velocity[:, MIRROR] * MIRROR_SIGN
-    frames = move(frames, strength, generator)
-    frames = relight(frames, strength, generator)
+        window = mirrored(window)
+    matrices = placements(len(window.frames), window.frames.shape[1], strength, generator)
+    sigma = generator.uniform(0.3, 1.2) if generator.random() < strength.blur else 0.0
+    frames = relight(moved(window.frames, matrices, sigma), strength, generator)
     if generator.random() < strength.occlusion:
         cover(frames, generator)
-    return add_noise(frames, strength.noise * generator.random() ** 2, generator), velocity
+    frames = add_noise(frames, strength.noise * generator.random() ** 2, generator)
+    flow = tuple(moved_flow(level, matrices, window.frames.shape[1]) for level in window.flow)
+    return Window(frames, window.velocity, flow)
 
 
-def move(frames: np.ndarray, strength: Strength, generator: np.random.Generator) -> np.ndarray:
-    """Rotate, zoom and shift the window, with a slow drift as of a tracked crop; and blur it now and then."""
-    count, side = frames.shape[:2]
+def mirrored(window: Window) -> Window:
+    """Left and right swapped: picture, named velocities, direction of the flow."""
+    flow = tuple(level[..., ::-1] * np.array([-1, 1], dtype=level.dtype)[:, None, None] for level in window.flow)
+    return Window(window.frames[:, :, ::-1], window.velocity[:, MIRROR] * MIRROR_SIGN, flow)
+
+
+def backwards(window: Window) -> Window:
+    """Played backwards; labels and flow must be those of the steps that leave each frame.
+
+    The flow of the reversed step is the negative one at the other end of the motion: exact to first order.
+    """
+    flow = tuple(-level[::-1] for level in window.flow)
+    return Window(window.frames[::-1], -window.velocity[::-1], flow)
+
+
+def placements(count: int, side: int, strength: Strength, generator: np.random.Generator) -> np.ndarray:
+    """(T, 2, 3) affine matrices, old to new pixel: rotation, zoom, shift, and a slow drift as of a tracked crop."""
     angle = generator.uniform(-strength.rotation, strength.rotation)
     zoom = float(np.exp(generator.uniform(-strength.scale, strength.scale)))
     shift = generator.uniform(-strength.shift, strength.shift, size=2) * side
     drift = generator.uniform(-strength.drift, strength.drift, size=2) * side
-    sigma = generator.uniform(0.3, 1.2) if generator.random() < strength.blur else 0.0
-    result = np.empty(frames.shape, dtype=np.uint8)
     centre = (side - 1) / 2
-    for t in range(count):
-        matrix = cv2.getRotationMatrix2D((centre, centre), angle, zoom)
-        matrix[:, 2] += shift + drift * (t / max(1, count - 1) - 0.5)
-        frame = cv2.warpAffine(
-            np.ascontiguousarray(frames[t]),
-            matrix,
-            (side, side),
-            flags=cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+    matrices = np.repeat(cv2.getRotationMatrix2D((centre, centre), angle, zoom)[None], count, axis=0)
+    matrices[:, :, 2] += shift + drift * (np.arange(count)[:, None] / max(1, count - 1) - 0.5)
+    return matrices
+
+
+def moved(frames: np.ndarray, matrices: np.ndarray, sigma: float = 0.0) -> np.ndarray:
+    """Each frame under its matrix, blurred by `sigma` pixels."""
+    size = frames.shape[2], frames.shape[1]
+    result = np.empty(frames.shape, dtype=np.uint8)
+    for t, matrix in enumerate(matrices):
+        frame = np.ascontiguousarray(frames[t])
+        frame = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         result[t] = cv2.GaussianBlur(frame, (0, 0), sigma) if sigma else frame
+    return result
+
+
+def moved_flow(flow: np.ndarray, matrices: np.ndarray, side: int) -> np.ndarray:
+    """Flow of the moved frames: with x' = A x + b_t it is A f + b_(t-1) - b_t, at the moved place.
+
+    Args:
+        flow: (T, 2, h, w) in pixels of its level.
+        matrices: (T, 2, 3) of the frames.
+        side: of the frames in pixels.
+
+    Returns:
+        (T, 2, h, w) float32.
+    """
+    count, _, height, width = flow.shape
+    factor = side / width  # pixel centres: x_frame = factor * (x_level + 0.5) - 0.5
+    linear, offset = matrices[:, :, :2], matrices[:, :, 2]
+    steps = np.concatenate([np.zeros((1, 2)), offset[:-1] - offset[1:]]) / factor
+    turned = np.einsum("tij,tjhw->thwi", linear, flow.astype(np.float64)) + steps[:, None, None]
+    result = np.empty((count, 2, height, width), dtype=np.float32)
+    centre = (factor - 1) / 2
+    for t in range(count):
+        small = matrices[t].copy()
+        small[:, 2] = (offset[t] + linear[t] @ [centre, centre] - centre) / factor
+        field = turned[t].astype(np.float32)
+        field = cv2.warpAffine(field, small, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        result[t] = field.transpose(2, 0, 1)
     return result
 
 

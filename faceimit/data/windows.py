@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch.utils.data import Dataset
 
 from faceimit.data import targets
 from faceimit.data.corpus import Corpus, Labels
-from faceimit.data.transforms import Strength, augment
+from faceimit.data.transforms import Strength, Window, augment, backwards
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
 
@@ -63,20 +62,19 @@ class Windows(Dataset[Sample]):
         generator = np.random.default_rng([random.getrandbits(32), index])
         clip_index, start = self._choose(generator)
         clip, labels = self.corpus[clip_index], self.corpus.labels[clip_index]
-        frames = clip.frames[start : start + self.window]
-        if self.strength is None:
-            return sample(frames, cut(labels, start, start + self.window), clip.fps, self.c_ref)
-        backwards = start + self.window < len(labels.change) and generator.random() < self.strength.reverse
-        frames, chosen = self._played(frames, labels, start, backwards)
-        frames, velocity = augment(frames, chosen.velocity, self.strength, generator)
-        return sample(frames, replace(chosen, velocity=velocity), clip.fps, self.c_ref)
-
-    def _played(self, frames: np.ndarray, labels: Labels, start: int, backwards: bool) -> tuple[np.ndarray, Labels]:
-        """Frames and labels as they run; backwards, the step into a frame is the step that left it, the other way."""
-        if not backwards:
-            return frames, cut(labels, start, start + self.window)
-        left = cut(labels, start + 1, start + 1 + self.window)
-        return frames[::-1], Labels(left.change[::-1], -left.velocity[::-1], left.valid[::-1])
+        stop = start + self.window
+        flow = self.corpus.flow.get(clip_index, ())
+        window = Window(clip.frames[start:stop], labels.velocity[start:stop], tuple(x[start:stop] for x in flow))
+        change = labels.change[start:stop]
+        if self.strength is not None:
+            if stop < len(labels.change) and generator.random() < self.strength.reverse:
+                # the step into a frame of the reversed window is the one that left it
+                left = slice(start + 1, stop + 1)
+                window = backwards(Window(window.frames, labels.velocity[left], tuple(x[left] for x in flow)))
+                change = labels.change[left][::-1]
+            window = augment(window, self.strength, generator)
+        known = Labels(change, window.velocity, np.isfinite(change))
+        return sample(window.frames, known, clip.fps, self.c_ref) | flow_levels(window.flow)
 
     def _choose(self, generator: np.random.Generator) -> tuple[int, int]:
         """(clip, first frame): of the candidates, the one whose change varies most."""
@@ -106,11 +104,6 @@ class WholeClips(Dataset[Sample]):
         return sample(clip.frames, labels, clip.fps, self.c_ref) | {"name": clip.name} | exact_flow(clip)
 
 
-def cut(labels: Labels, start: int, stop: int) -> Labels:
-    """The labels of part of a clip."""
-    return Labels(labels.change[start:stop], labels.velocity[start:stop], labels.valid[start:stop])
-
-
 def sample(frames: np.ndarray, labels: Labels, fps: float, c_ref: float) -> Sample:
     """Tensors of one window: frames (T, 3, S, S) uint8, score, change (T,), velocity (T, 55), valid (T,), fps ()."""
     change = np.nan_to_num(labels.change)
@@ -122,6 +115,11 @@ def sample(frames: np.ndarray, labels: Labels, fps: float, c_ref: float) -> Samp
         "valid": torch.from_numpy(np.ascontiguousarray(labels.valid)),
         "fps": torch.tensor(fps, dtype=torch.float32),
     }
+
+
+def flow_levels(flow: Sequence[np.ndarray]) -> dict[str, list[Tensor]]:
+    """Flow known from before, levels (T, 2, h, w), for those who train on it."""
+    return {"known_flow": [torch.from_numpy(np.ascontiguousarray(x, dtype=np.float32)) for x in flow]} if flow else {}
 
 
 def exact_flow(clip: Clip) -> dict[str, Tensor]:

@@ -18,13 +18,15 @@ from torch.nn import functional as F
 
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import BLENDSHAPES
-from faceimit.nets.fastflownet import DECODED, FastFlowNet, FlowPyramid
+from faceimit.nets.fastflownet import FastFlowNet
 from faceimit.nets.warp import warp
 
 BACKBONES = ("compact", "resnet10", "resnet18", "resnet34", "resnet50", "mobilenet_v3_small")
 MOTIONS = len(BLENDSHAPES) + 3  # blendshapes, then yaw, pitch, roll
 REFERENCE_FPS = 25.0
 DIFFERENCE_GAIN = 5.0
+SCALES = 3  # levels of flow the score looks at, the finest ones
+Flows = tuple[Tensor, ...]
 
 
 class KeyframeOutput(NamedTuple):
@@ -33,12 +35,13 @@ class KeyframeOutput(NamedTuple):
     Attributes:
         score: (B, T) in [0, 1], expression change at frame t in units of c_ref.
         velocity: (B, T, 55) change a 1/25 s of the 52 blendshapes and of yaw, pitch, roll (radians).
-        flow: flow of frames 1..T-1 to their predecessors, N = B (T - 1), or None without the flow branch.
+        flow: flow of frames 1..T-1 of the `joint` windows to their predecessors, N = J (T - 1), finest level first, in
+            pixels of the level; None without the flow branch.
     """
 
     score: Tensor
     velocity: Tensor
-    flow: FlowPyramid | None
+    flow: Flows | None
 
 
 @dataclass(frozen=True)
@@ -98,26 +101,32 @@ class KeyframeNet(nn.Module):
         self.fuse = nn.Sequential(nn.Dropout(dropout), nn.Linear(width * (2 if flow else 1), width), nn.ReLU())
         self.head = ScoreHead(width, Context(tuple(kernels), look_ahead), dropout)
 
-    def forward(self, frames: Tensor, fps: Tensor, joint: int | None = None) -> KeyframeOutput:
+    def forward(
+        self, frames: Tensor, fps: Tensor, joint: int | None = None, known: Sequence[Tensor] | None = None
+    ) -> KeyframeOutput:
         """Scores of whole windows.
 
         Args:
             frames: (B, T, 3, S, S) RGB in [0, 1], T >= 2.
             fps: (B,) frames per second.
             joint: windows, the first of the batch, whose gradients reach the flow network; None: all of them.
+            known: flow of the other windows where it was computed before, :data:`SCALES` levels (B, T, 2, h, w), each
+                frame's flow to its predecessor in pixels of the level; None: the flow network runs on them too.
         """
         batch, time = frames.shape[:2]
         rate = (fps / REFERENCE_FPS).view(batch, 1).expand(batch, time).reshape(-1)  # (B T,)
         parts = [self.appearance(self._appearance_input(frames, rate))]
         flow = None
         if self.flow is not None and self.motion is not None:
-            flow = self._flow(frames, batch if joint is None else joint)
-            parts.append(self._motion_features(frames, flow, rate))
+            joint = batch if joint is None else joint
+            flows = self._flows(frames, joint, known)
+            parts.append(self._motion_features(frames, flows, rate))
+            flow = tuple(level[: joint * (time - 1)] for level in flows)
         fused = self.fuse(torch.cat(parts, dim=1)).view(batch, time, -1)
         score, velocity = self.head(fused)
         return KeyframeOutput(score, velocity, flow)
 
-    def flow_of_clip(self, frames: Tensor) -> FlowPyramid:
+    def flow_of_clip(self, frames: Tensor) -> Flows:
         """Flow of frames 1..T-1 to their predecessors, N = B (T - 1); each frame's pyramid is computed once."""
         assert self.flow is not None
         batch, time = frames.shape[:2]
@@ -125,18 +134,17 @@ class KeyframeNet(nn.Module):
         clips = [level.view(batch, time, *level.shape[1:]) for level in levels]
         previous = tuple(level[:, :-1].flatten(0, 1) for level in clips)
         current = tuple(level[:, 1:].flatten(0, 1) for level in clips)
-        return self.flow.decode(previous, current)
+        return self.flow.decode(previous, current).flows
 
-    def _flow(self, frames: Tensor, joint: int) -> FlowPyramid:
+    def _flows(self, frames: Tensor, joint: int, known: Sequence[Tensor] | None) -> Flows:
         """Flow of all windows; only the first `joint` keep what gradients need, which costs three times as much."""
-        parts = [self.flow_of_clip(frames[:joint])] if joint else []
-        with torch.no_grad():  # a window at a time: its features stay in the processor's cache, twice as fast
-            parts += [self.flow_of_clip(window[None]) for window in frames[joint:]]
-        flows, features = zip(*((part.flows, part.features) for part in parts), strict=True)
-        return FlowPyramid(
-            tuple(torch.cat(level) for level in zip(*flows, strict=True)),
-            tuple(torch.cat(level) for level in zip(*features, strict=True)),
-        )
+        parts = [self.flow_of_clip(frames[:joint])[:SCALES]] if joint else []
+        if known is not None:
+            parts.append(tuple(level[joint:, 1:].flatten(0, 1) for level in known))
+        else:
+            with torch.no_grad():  # a window at a time: its features stay in the processor's cache, twice as fast
+                parts += [self.flow_of_clip(window[None])[:SCALES] for window in frames[joint:]]
+        return tuple(torch.cat(level) for level in zip(*parts, strict=True))
 
     def _appearance_input(self, frames: Tensor, rate: Tensor) -> Tensor:
         """(B, T, 3, S, S) -> (B T, 3 or 6, size, size): standardised frame [and its difference to the previous]."""
@@ -153,7 +161,7 @@ class KeyframeNet(nn.Module):
         difference = (x - previous) * (DIFFERENCE_GAIN * rate).view(-1, 1, 1, 1)
         return torch.cat([x, difference], dim=1)
 
-    def _motion_features(self, frames: Tensor, flow: FlowPyramid, rate: Tensor) -> Tensor:
+    def _motion_features(self, frames: Tensor, flow: Flows, rate: Tensor) -> Tensor:
         """Flow features (B T, width); frame 0 has no predecessor and takes the features of frame 1."""
         assert self.motion is not None
         batch, time = frames.shape[:2]
@@ -223,53 +231,48 @@ class Appearance(nn.Module):
 class FlowFeatures(nn.Module):
     """Multi-scale flow -> one vector a frame: fine to coarse, each level joining where the resolutions meet."""
 
-    REDUCED = 16
     CHANNELS = (32, 48, 64, 96)
 
     def __init__(self, width: int, affine: bool) -> None:
         super().__init__()
         self.affine = affine
-        entry = 2 + 3 + self.REDUCED + (2 if affine else 0)  # flow, residual colours, decoder features [, non-rigid]
-        later = 2 + self.REDUCED
-        self.reduce = nn.ModuleList(nn.Conv2d(DECODED, self.REDUCED, 1) for _ in range(3))
-        inputs = (entry, self.CHANNELS[0] + later, self.CHANNELS[1] + later, self.CHANNELS[2])
+        entry = 2 + 3 + (2 if affine else 0)  # flow, colours it does not explain [, its non-rigid part]
+        inputs = (entry, self.CHANNELS[0] + 2, self.CHANNELS[1] + 2, self.CHANNELS[2])
         self.stages = nn.ModuleList(
             stage(i, o, 1 if n == 0 else 2) for n, (i, o) in enumerate(zip(inputs, self.CHANNELS, strict=True))
         )
         self.project = nn.Sequential(nn.Linear(self.CHANNELS[-1] * 16, width), nn.ReLU())
 
-    def forward(self, previous: Tensor, current: Tensor, flow: FlowPyramid, rate: Tensor) -> Tensor:
+    def forward(self, previous: Tensor, current: Tensor, flow: Flows, rate: Tensor) -> Tensor:
         """Features (N, width).
 
         Args:
             previous: (N, 3, S, S) frame t-1, RGB in [0, 1].
             current: frame t likewise.
-            flow: their flow pyramid.
+            flow: of frame t to t-1, :data:`SCALES` levels (N, 2, h, w), finest first, in pixels of the level.
             rate: (N,) fps / 25, so that a motion means the same at any frame rate.
         """
         scale = rate.view(-1, 1, 1, 1)
-        x = self._entry(previous, current, flow, scale)
-        x = self.stages[0](x)
-        for level in (1, 2):
-            x = torch.cat([x, self._level(flow, level, x.shape[-1], scale)], dim=1)
-            x = self.stages[level](x)
-        x = self.stages[3](x)
+        x = self.stages[0](self._entry(previous, current, flow[0], scale))
+        for level in range(1, SCALES):
+            x = self.stages[level](torch.cat([x, at_size(flow[level] * scale, x.shape[-1])], dim=1))
+        x = self.stages[SCALES](x)
         x = F.adaptive_avg_pool2d(x, 4) if x.shape[-1] != 4 else x
         return self.project(x.flatten(1))
 
-    def _entry(self, previous: Tensor, current: Tensor, flow: FlowPyramid, scale: Tensor) -> Tensor:
-        finest = flow.flows[0]
+    def _entry(self, previous: Tensor, current: Tensor, finest: Tensor, scale: Tensor) -> Tensor:
         size = tuple(finest.shape[-2:])
         small = [F.interpolate(x, size=size, mode="area") for x in (previous, current)]
-        residual = (small[1] - warp(small[0], finest)) * DIFFERENCE_GAIN
-        parts = [finest * scale, residual * scale, self.reduce[0](flow.features[0])]
+        unexplained = (small[1] - warp(small[0], finest)) * DIFFERENCE_GAIN
+        parts = [finest * scale, unexplained * scale]
         if self.affine:
             parts.append(without_affine(finest) * scale)
         return torch.cat(parts, dim=1)
 
-    def _level(self, flow: FlowPyramid, level: int, size: int, scale: Tensor) -> Tensor:
-        joined = torch.cat([flow.flows[level] * scale, self.reduce[level](flow.features[level])], dim=1)
-        return joined if joined.shape[-1] == size else F.interpolate(joined, size=(size, size), mode="nearest")
+
+def at_size(flow: Tensor, size: int) -> Tensor:
+    """The flow at another resolution by the nearest vector, its pixels left as they are."""
+    return flow if flow.shape[-1] == size else F.interpolate(flow, size=(size, size), mode="nearest")
 
 
 class ScoreHead(nn.Module):

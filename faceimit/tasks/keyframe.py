@@ -1,6 +1,6 @@
 """Training of the keyframe score, jointly with the flow it looks through."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor
 
+from faceimit.data.corpus import Corpus
 from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
 from faceimit.keyframes.tuning import tune
 from faceimit.losses.score import correlation_loss, score_loss, slope_loss, velocity_loss
@@ -16,7 +17,7 @@ from faceimit.losses.ssim import ssim_pyramid_loss
 from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
-from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
+from faceimit.nets.keyframe import SCALES, KeyframeNet, KeyframeOutput, score_clip
 from faceimit.tasks import pictures
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
@@ -32,6 +33,9 @@ class KeyframeTask(pl.LightningModule):
             :class:`faceimit.nets.keyframe.KeyframeNet`.
         flow_weights: where the flow network starts: "shipped", "none" or a .safetensors file.
         joint: windows of a batch whose losses train the flow as well; null: all of them, 0: the flow stays as it is.
+        joint_every: steps from one such batch to the next.
+        reuse_flow: compute the flow of the training clips once, with the weights it starts from, for the windows that
+            do not train it; without it the flow network runs on them too, three times the time on a CPU.
         mse, slope, velocity, correlation, ssim: weights of the losses.
         optimizer: "adamw" or "sgd" (momentum 0.9).
         lr: peak learning rate.
@@ -61,6 +65,8 @@ class KeyframeTask(pl.LightningModule):
         dropout: float = 0.5,
         flow_weights: str = "shipped",
         joint: int | None = None,
+        joint_every: int = 1,
+        reuse_flow: bool = False,
         mse: float = 1.0,
         slope: float = 2.0,
         velocity: float = 10.0,
@@ -79,7 +85,7 @@ class KeyframeTask(pl.LightningModule):
         if self.net.flow is not None:
             load_flow_weights(self.net.flow, flow_weights)
         self.weights = {"mse": mse, "slope": slope, "velocity": velocity, "correlation": correlation, "ssim": ssim}
-        self.joint = joint
+        self.joint, self.joint_every = joint, joint_every
         self.search = SearchParams()
         self.c_ref: float | None = None
         self._shown: tuple[np.ndarray, np.ndarray, float, Tensor] | None = None  # the clip scored last
@@ -103,13 +109,13 @@ class KeyframeTask(pl.LightningModule):
     def _ssim(self, batch: Batch, output: KeyframeOutput, joint: int | None) -> Tensor:
         assert output.flow is not None
         frames = as_float(batch["frames"][:joint])  # (J, T, 3, S, S)
-        pairs = frames.shape[0] * (frames.shape[1] - 1)
-        flows = [level[:pairs] for level in output.flow.flows]
-        return ssim_pyramid_loss(frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1), flows)
+        previous, current = frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1)
+        return ssim_pyramid_loss(previous, current, output.flow)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        output = self.net(as_float(batch["frames"]), batch["fps"], self.joint)
-        values = self.losses(batch, output, self.joint)
+        joint = self.joint if batch_idx % self.joint_every == 0 else 0
+        output = self.net(as_float(batch["frames"]), batch["fps"], joint, batch.get("known_flow"))
+        values = self.losses(batch, output, joint)
         total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
         self.log("train/loss", total, prog_bar=True)
         self.log_dict({f"train/{name}": value.detach() for name, value in values.items()})
@@ -150,7 +156,22 @@ class KeyframeTask(pl.LightningModule):
         return 0.0
 
     def on_train_start(self) -> None:
-        self.c_ref = float(self.trainer.datamodule.c_ref)  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        self.c_ref = float(data.c_ref)
+        if self.hparams["reuse_flow"] and self.net.flow is not None and self.joint is not None:
+            self._compute_flow(data.corpus("train"))
+
+    @torch.no_grad()
+    def _compute_flow(self, corpus: Corpus) -> None:
+        """Flow of all training clips with the weights it starts from, whatever a resumed run has made of them."""
+        start = KeyframeNet(**self.net_arguments())
+        assert start.flow is not None
+        load_flow_weights(start.flow, self.hparams["flow_weights"])
+        start = start.eval().to(self.device)
+        for index in track(range(len(corpus)), "flow of the training clips", self.trainer.is_global_zero):
+            if index not in corpus.flow:
+                frames = torch.from_numpy(corpus[index].frames).permute(0, 3, 1, 2)
+                corpus.flow[index] = flow_levels(start, frames.to(self.device))
 
     # ------------------------------------------------------------------ validation and test
 
@@ -230,10 +251,28 @@ class KeyframeTask(pl.LightningModule):
             at = max(1, int(np.nanargmax(np.where(np.isfinite(target), target, -1.0))))
             pair = frames[at - 1 : at + 1]
             with torch.no_grad():
-                flow = self.net.flow_of_clip(as_float(pair[None])).flows[0][0].float().cpu().numpy()
+                flow = self.net.flow_of_clip(as_float(pair[None]))[0][0].float().cpu().numpy()
             previous, current = pair.permute(0, 2, 3, 1).cpu().numpy()
             drawn["flow"] = pictures.flow_figure(previous, current, flow)
         return drawn
+
+
+def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> tuple[np.ndarray, ...]:
+    """Flow of each frame of a clip (T, 3, S, S) uint8 to its predecessor: levels (T, 2, h, w) float16, frame 0 zero."""
+    parts: list[list[np.ndarray]] = []
+    for start in range(0, len(frames) - 1, chunk):
+        flows = net.flow_of_clip(as_float(frames[start : start + chunk + 1])[None])[:SCALES]
+        parts.append([level.cpu().numpy().astype(np.float16) for level in flows])
+    levels = [np.concatenate(level) for level in zip(*parts, strict=True)]
+    return tuple(np.concatenate([np.zeros_like(level[:1]), level]) for level in levels)
+
+
+def track(steps: range, what: str, shown: bool) -> Iterable[int]:
+    """The steps, with a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import track as bar
+
+    return bar(steps, what, console=Console(stderr=True), transient=True, disable=not shown)
 
 
 def as_float(frames: Tensor) -> Tensor:

@@ -65,13 +65,22 @@ def test_windows_depend_on_the_global_seed_alone(corpus):
 
 
 def test_backwards_the_step_into_a_frame_is_the_step_that_left_it(corpus):
-    windows = Windows(corpus, 0.3, 12, 10, Strength(**(STILL | {"reverse": 1.0})))
+    windows = Windows(corpus, 1.0, 12, 10, Strength(**(STILL | {"reverse": 1.0})), candidates=1)
+    windows._choose = lambda generator: (0, 5)
     clip, labels = corpus[0], corpus.labels[0]
-    frames, chosen = windows._played(clip.frames[5:17], labels, 5, backwards=True)
-    assert np.array_equal(frames[0], clip.frames[16])
+    sample = windows[0]
+    assert np.array_equal(sample["frames"][0].permute(1, 2, 0).numpy(), clip.frames[16])
     # frame 15 follows frame 16: the change is that between 15 and 16, kept at index 16, the other way round
-    assert chosen.change[1] == labels.change[16]
-    assert np.array_equal(chosen.velocity[1], -labels.velocity[16])
+    assert float(sample["change"][1]) == pytest.approx(float(labels.change[16]))
+    assert sample["velocity"][1].numpy() == pytest.approx(-labels.velocity[16])
+
+
+def test_known_flow_follows_its_frames():
+    corpus = Corpus([blob_clip(0)])
+    corpus.flow[0] = (np.arange(40, dtype=np.float16)[:, None, None, None] * np.ones((1, 2, 8, 8), dtype=np.float16),)
+    windows = Windows(corpus, 1.0, 6, 4)
+    windows._choose = lambda generator: (0, 7)
+    assert windows[0]["known_flow"][0][:, 0, 0, 0].tolist() == [7, 8, 9, 10, 11, 12]
 
 
 def test_shapes_and_types(corpus):

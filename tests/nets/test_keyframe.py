@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from faceimit.errors import InputError
-from faceimit.nets.keyframe import BACKBONES, Context, KeyframeNet, score_clip, soft_clip, without_affine
+from faceimit.nets.keyframe import BACKBONES, SCALES, Context, KeyframeNet, score_clip, soft_clip, without_affine
 
 FPS = torch.tensor([25.0, 30.0])
 
@@ -36,7 +36,7 @@ def test_every_part_learns(changes, clip):
     (output.score.sum() + output.velocity.square().sum()).backward()
     still = [name for name, p in net.named_parameters() if p.grad is None and not name.startswith("flow.")]
     assert still == []
-    assert net.flow.reduce["2"].weight.grad.abs().sum() > 0  # the score trains the flow too
+    assert net.flow.decoders["2"].flow.weight.grad.abs().sum() > 0  # the score trains the flow too
 
 
 def test_joint_limits_whose_gradients_reach_the_flow(clip):
@@ -53,8 +53,20 @@ def test_flow_of_a_clip_is_the_flow_of_its_pairs(clip):
     with torch.no_grad():
         pyramid = net.flow_of_clip(clip)
         direct = net.flow(clip[:, :-1].flatten(0, 1), clip[:, 1:].flatten(0, 1))
-    for one, two in zip(pyramid.flows, direct.flows, strict=True):
+    for one, two in zip(pyramid, direct.flows, strict=True):
         assert torch.allclose(one, two, atol=1e-5)
+
+
+def test_known_flow_stands_in_for_the_network(clip):
+    net = small(dropout=0.0).eval()
+    fill(net.motion)
+    with torch.no_grad():
+        levels = [level.view(2, 5, *level.shape[1:]) for level in net.flow_of_clip(clip)[:SCALES]]
+        known = [torch.cat([torch.zeros_like(level[:, :1]), level], dim=1) for level in levels]
+        whole = net(clip, FPS).score
+        for joint in (0, 1):
+            assert torch.allclose(net(clip, FPS, joint, known).score, whole, atol=1e-5)
+        assert not torch.allclose(net(clip, FPS, 0, [level + 1 for level in known]).score, whole, atol=1e-5)
 
 
 def test_scores_of_a_long_clip_do_not_depend_on_the_chunk(clip):
