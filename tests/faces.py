@@ -45,6 +45,9 @@ class SquareDetector:
         face = self._face(mask)
         return face if np.hypot(face.box.x - near.x, face.box.y - near.y) < 0.5 * near.side else None
 
+    def close(self):
+        pass
+
     def _face(self, mask):
         rows, columns = np.nonzero(mask)
         x, y, side = (columns.mean(), rows.mean(), np.sqrt(mask.sum()) * 1.5) + self.random.uniform(

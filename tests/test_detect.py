@@ -120,8 +120,9 @@ def network(tmp_path_factory):
     from faceimit.nets.keyframe import KeyframeNet
 
     arguments = {"backbone": "resnet10", "flow": False, "size": 64, "width": 8}
+    net = KeyframeNet(**arguments)  # type: ignore[arg-type]
     path = tmp_path_factory.mktemp("weights") / "net.safetensors"
-    path.write_bytes(pack_network(KeyframeNet(**arguments), arguments, SearchParams(prominence=0.0), "multitask"))
+    path.write_bytes(pack_network(net, arguments, SearchParams(prominence=0.0), "multitask"))
     return path
 
 
@@ -133,12 +134,34 @@ def test_a_network_scores(video, tmp_path, squares, network):
     assert all(0.0 <= score <= 1.0 for score in found["scores"])
 
 
+def test_a_training_checkpoint_scores(video, tmp_path, squares):
+    import torch
+
+    from faceimit.tasks.keyframe import KeyframeTask
+
+    arguments = {"backbone": "resnet10", "flow": False, "size": 64, "width": 8}
+    task = KeyframeTask(**arguments)  # type: ignore[arg-type]
+    content = {
+        "state_dict": task.state_dict(),
+        "faceimit": {"task": "faceimit.tasks.keyframe.KeyframeTask", "arguments": arguments},
+        "keyframe": {"search": {"prominence": 0.0}, "c_ref": 0.4},
+    }
+    torch.save(content, tmp_path / "a.ckpt")
+    assert run(video, "--checkpoint", tmp_path / "a.ckpt", "--json", tmp_path / "a.json") == 0
+    assert json.loads((tmp_path / "a.json").read_text())["method"] == "without_flow"
+
+
 def test_the_shipped_network_scores_by_default(video, tmp_path, squares, network, monkeypatch):
     from faceimit.keyframes import weights
 
-    asked = []
+    asked: list[tuple] = []
     shipped = weights.load_network(network)
-    monkeypatch.setattr(weights, "load_network", lambda *a: asked.append(a) or shipped)
+
+    def load(*arguments):
+        asked.append(arguments)
+        return shipped
+
+    monkeypatch.setattr(weights, "load_network", load)
     assert run(video, "--json", tmp_path / "a.json") == 0
     assert asked == [(None, "cpu")]
 
@@ -271,6 +294,7 @@ def test_ctrl_c_ends_it_without_a_trace(tmp_path):
     video = video_files.write(tmp_path / "a.mp4", (image for image in blinking(400)))
     words = [sys.executable, "-c", SLOW, video, "--method", "dis", "--json", tmp_path / "out" / "a.json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
         assert process.stdout.readline() == "reading\n"
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)

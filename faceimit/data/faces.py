@@ -43,6 +43,10 @@ class FaceDetector(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Let go of what the detector holds; it is not used afterwards."""
+        ...
+
 
 class DlibDetector:
     """Frontal faces, up to about 45 degrees of yaw.
@@ -78,6 +82,9 @@ class DlibDetector:
         faces = [Face(_out_of(face.box, around, size), face.confidence) for face in faces]
         faces = [face for face in faces if _same_face(face.box, near)]
         return max(faces, key=lambda face: face.confidence) if faces else None
+
+    def close(self) -> None:
+        pass
 
     def _run(self, image: np.ndarray, least: float) -> list[Face]:
         grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -134,6 +141,10 @@ class MediaPipeDetector:
         faces = [Face(_out_of(face.box, around, size), face.confidence) for face in faces]
         faces = [face for face in faces if _same_face(face.box, near)]
         return min(faces, key=lambda face: _distance(face.box, near)) if faces else None
+
+    def close(self) -> None:
+        # Not left to the end of the program, which MediaPipe's own destructor does not survive.
+        self._landmarker.close()
 
 
 class FaceTracker:

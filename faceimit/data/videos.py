@@ -58,7 +58,8 @@ class CropStream:
         self.info = self._video.info
         self.fps = self.info.fps
         self._size = size
-        self._tracker = FaceTracker(make_detector(detector), self.fps)
+        self._detector = make_detector(detector)
+        self._tracker = FaceTracker(self._detector, self.fps)
 
     @property
     def note(self) -> str | None:
@@ -69,6 +70,7 @@ class CropStream:
 
     def __exit__(self, *_: object) -> None:
         self._video.close()
+        self._detector.close()
 
     def __iter__(self) -> Iterator[CroppedFrame]:
         for frame in self._video:

@@ -182,7 +182,9 @@ def test_mediapipe_agrees_with_dlib():
     pytest.importorskip("mediapipe")
     images = real_images("vexpress_7", 4)
     model = REAL / "face_landmarker_v2_with_blendshapes.task"
-    boxes = track(images, MediaPipeDetector(model))
+    detector = MediaPipeDetector(model)
+    boxes = track(images, detector)
+    detector.close()
     other = track(images, DlibDetector())
     assert np.hypot(boxes[-1].x - other[-1].x, boxes[-1].y - other[-1].y) < 0.12 * other[-1].side
     assert boxes[-1].side == pytest.approx(other[-1].side, rel=0.2)
