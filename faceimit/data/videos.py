@@ -54,11 +54,11 @@ class CropStream:
     """
 
     def __init__(self, path: str | os.PathLike[str], size: int = 128, detector: str = "dlib") -> None:
+        self._detector = make_detector(detector)
         self._video = read_frames(path)
         self.info = self._video.info
         self.fps = self.info.fps
         self._size = size
-        self._detector = make_detector(detector)
         self._tracker = FaceTracker(self._detector, self.fps)
 
     @property
