@@ -88,7 +88,9 @@ def prepare_layers(root: str | Path, people: int, seed: int, size: int = 128, fi
     Raises:
         InputError: the cache cannot be written.
     """
-    path = Path(root) / f"layers-s{seed}-p{size}-i{first}-n{people}.npz"
+    from faceimit.data.synthetic.generate import RENDERER_VERSION
+
+    path = Path(root) / f"layers-v{RENDERER_VERSION}-s{seed}-p{size}-i{first}-n{people}.npz"
     if not path.exists():
         parts = [render_layers(first + i, seed, size) for i in range(people)]
         names = ("heads", "hands", "backgrounds")

@@ -71,7 +71,7 @@ class FlowTask(LightningModule):
         occlusion: bool = False,
         known_warp: float = 1.0,
         supervised: float = 0.0,
-        denoise: float = 1.0,
+        denoise: float = 0.7,
         corrupt: bool = True,
         gap: int = 4,
         crop: int = 96,
@@ -86,6 +86,7 @@ class FlowTask(LightningModule):
         stages = {stage: nn.ModuleDict({name: EndPointError() for name in SLICES}) for stage in ("val", "test")}
         stages |= {method: nn.ModuleDict({name: EndPointError() for name in SLICES}) for method in CLASSICAL}
         self.errors = nn.ModuleDict(stages)
+        self._example: dict[str, Any] = {}
 
     def forward(self, previous: Tensor, current: Tensor) -> Tensor:
         """Flow of frame t to t-1 at full resolution: two (N, 3, H, W) in [0, 1] RGB -> (N, 2, H, W) px."""
@@ -121,7 +122,7 @@ class FlowTask(LightningModule):
         pair = corrupted(joined(pairs), generator, params)
         target, visible = pair.flow.to(self.device), pair.visible.to(self.device)
         pyramid = self._flow(pair.previous.to(self.device), pair.current.to(self.device))
-        return endpoint_loss(self.net.full(pyramid, (side, side)), pyramid.flows, target, visible)
+        return endpoint_loss(self.net.full(pyramid, (side, side)), pyramid.flows, target, visible, fine=1.0)
 
     def _true_pair_loss(self, frames: Tensor) -> Tensor:
         previous, current = self._true_pair(frames)
@@ -174,7 +175,7 @@ class FlowTask(LightningModule):
         previous, current = self._as_filmed(crops[:, :3], crops[:, 3:6])
         pyramid = self._flow(previous, current)
         full = self.net.full(pyramid, (crops.shape[-2], crops.shape[-1]))
-        return endpoint_loss(full, pyramid.flows, crops[:, 6:8], crops[:, 8:9] < 0.5)
+        return endpoint_loss(full, pyramid.flows, crops[:, 6:8], crops[:, 8:9] < 0.5, fine=1.0)
 
     def _as_filmed(self, previous: Tensor, current: Tensor) -> tuple[Tensor, Tensor]:
         pair = corrupt(previous.cpu(), current.cpu(), torch.default_generator, KnownWarpParams())
@@ -218,11 +219,28 @@ class FlowTask(LightningModule):
             target, visible = target[::every], visible[::every]
             ours = torch.cat([self(a.float() / 255, b.float() / 255) for a, b in _chunks(previous, current)])
             self._count(stage, ours, target, visible, gap, noise_free)
+            if gap == 2:
+                self._keep_example(current, target, ours)
             if stage == "test":
                 pictures = [x.permute(0, 2, 3, 1).cpu().numpy() for x in (previous, current)]
                 for name, method in (("farneback", farneback()), ("dis", dis())):
                     flow = torch.from_numpy(flow_of_pairs(method, *pictures)).to(target)
                     self._count(name, flow, target, visible, gap, noise_free)
+
+    def _keep_example(self, frames: Tensor, target: Tensor, flow: Tensor) -> None:
+        busiest = int(target.norm(dim=1).mean(dim=(1, 2)).argmax())
+        picture = frames[busiest].permute(1, 2, 0).cpu().numpy()
+        flows = {"exact": target[busiest], "ours": flow[busiest]}
+        self._example = {"frame": picture} | {name: x.float().cpu().numpy() for name, x in flows.items()}
+
+    def figures(self) -> dict[str, Any]:
+        """Frame, exact flow and ours of the last clip measured, as a Matplotlib figure."""
+        if not self._example:
+            return {}
+        from faceimit.metrics.flow_picture import flow_figure
+
+        frame = self._example["frame"]
+        return {"flow": flow_figure(frame, {k: v for k, v in self._example.items() if k != "frame"})}
 
     def _count(self, who: str, flow: Tensor, target: Tensor, visible: Tensor, gap: int, noise_free: bool) -> None:
         errors = self.errors[who]

@@ -112,3 +112,10 @@ def test_endpoint_loss():
     perfect = torch.zeros(1, 2, 8, 8, requires_grad=True)
     endpoint_loss(perfect, [], target, visible).backward()
     assert torch.isfinite(perfect.grad).all()
+
+
+def test_fine_term_adds_the_square_root():
+    target, visible = torch.zeros(1, 2, 4, 4), torch.ones(1, 1, 4, 4, dtype=torch.bool)
+    wrong = torch.zeros(1, 2, 4, 4)
+    wrong[:, 1] = -4
+    assert endpoint_loss(wrong, [], target, visible, fine=1.0) == pytest.approx(4 + 2, rel=1e-3)

@@ -4,6 +4,7 @@ import torch
 
 from faceimit.metrics.classical_flow import dis, farneback, flow_of_pairs
 from faceimit.metrics.flow import EndPointError, endpoint_error
+from faceimit.metrics.flow_picture import flow_colours, flow_figure
 
 
 def flows(count: int, size: int = 9, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -73,3 +74,15 @@ def test_classical_flow_points_to_the_previous_frame(method):
     flow = flow_of_pairs(method, previous[None], current[None])
     assert flow.shape == (1, 2, 64, 64)
     np.testing.assert_allclose(np.median(flow[0, :, 12:-12, 12:-12], axis=(1, 2)), [-2, 1], atol=0.15)
+
+
+def test_colours_of_flow():
+    flow = np.zeros((2, 2, 2), np.float32)
+    flow[:, 0, 0] = [3, 0]
+    flow[:, 0, 1] = [-3, 0]
+    colours = flow_colours(flow, longest=3)
+    assert (colours[1] == 0).all()
+    assert colours[0, 0].tolist() == [255, 0, 0]
+    assert colours[0, 1].tolist() == [0, 255, 255]
+    figure = flow_figure(np.zeros((4, 4, 3), np.uint8), {"exact": np.zeros((2, 4, 4)), "ours": np.ones((2, 4, 4))})
+    assert [axis.get_title() for axis in figure.axes] == ["frame", "exact", "ours"]
