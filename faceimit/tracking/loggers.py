@@ -87,7 +87,7 @@ class CsvLogger(Logger):
                     self._rows[int(row["step"])] = {k: v for k, v in row.items() if v and k != "step"}
 
 
-def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str | None = None) -> Logger:
+def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str | None = None) -> Logger | None:
     """Weights & Biases, offline unless WANDB_MODE says otherwise, so that it never waits for a login.
 
     Args:
@@ -95,7 +95,12 @@ def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str
         run_id: the same id when a run is resumed.
         project: W&B project.
         name: shown in W&B, default the run folder's.
+
+    Returns:
+        The logger, or None in all training processes but the first.
     """
+    if rank_zero_only.rank:
+        return None
     import wandb
 
     mode: Any = os.environ.get("WANDB_MODE", "offline")

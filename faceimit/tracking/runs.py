@@ -1,5 +1,6 @@
 """Run folders: where a training job leaves its checkpoints, metrics, configuration and environment."""
 
+import os
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,6 +15,9 @@ from faceimit.tracking.files import write_json, write_metrics, write_text
 # may differ when a run is resumed: where it goes on, how long it trains, who watches
 FREE = ("resume", "run_dir", "runs", "logger", "callbacks", "test", "cache", "budget.minutes", "budget.epochs")
 FREE_TRAINER = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.enable_progress_bar")
+
+# the folder the first of several training processes has chosen, told to those it starts
+SHARED = "FACEIMIT_RUN"
 
 
 class Run:
@@ -43,6 +47,8 @@ class Run:
 
     def record(self, environment: Mapping[str, Any]) -> None:
         """Write ``config.yaml`` and ``environment.json`` (a resumed run keeps the first and adds to the second)."""
+        if _rank():
+            return
         path = self.folder / "environment.json"
         if self.last is None:
             write_text(self.folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
@@ -53,6 +59,8 @@ class Run:
 
     def finish(self, metrics: Mapping[str, Any]) -> dict[str, float]:
         """Write ``metrics.json``."""
+        if _rank():
+            return {}
         return write_metrics(self.folder / "metrics.json", metrics)
 
 
@@ -68,13 +76,15 @@ def open_run(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -
     """
     if config["resume"] is not None:
         return _resumed(Path(config["resume"]).expanduser().resolve(), config, changed or {})
-    folder = config["run_dir"]
+    shared = os.environ.get(SHARED) if _rank() else None
+    folder = shared or config["run_dir"]
     if folder is None:
         name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{uuid.uuid4().hex[:6]}"
         folder = Path(config["runs"]) / config["experiment"] / name
     folder = Path(folder).expanduser().resolve()
-    if (folder / "checkpoints").exists():
+    if (folder / "checkpoints").exists() and not shared:
         raise InputError(f"run_dir={folder} holds a run already, continue it with resume={folder} or choose another")
+    os.environ[SHARED] = str(folder)
     return Run(folder, config)
 
 
@@ -122,6 +132,10 @@ def _select(config: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
+
+
+def _rank() -> int:
+    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def _point_latest_at(folder: Path) -> None:
