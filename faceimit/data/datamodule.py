@@ -6,7 +6,7 @@ A training batch holds windows: ``frames`` uint8 (B, T, 3, S, S), ``score``, ``c
 """
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -55,7 +55,7 @@ class ClipData(pl.LightningDataModule):
         self._corpora: dict[str, Corpus] = {}
 
     @abstractmethod
-    def sources(self, split: str) -> list[Path] | list[Clip]:
+    def sources(self, split: str) -> Sequence[Path | Clip]:
         """Clips of a split, making them if need be."""
 
     @property
@@ -149,6 +149,9 @@ class RealClips(ClipData):
         cache: folder for the face crops.
         names: clips of each split.
         size: side of the crops in pixels.
+        rendered: rendered clips of 100 frames added to the training split.
+        rendered_root: cache folder of those.
+        seed: of those.
         window, batch_size, steps, candidates, augmentation, c_ref, workers, memory: of :class:`ClipData`.
     """
 
@@ -158,6 +161,9 @@ class RealClips(ClipData):
         cache: str,
         names: Mapping[str, list[str]],
         size: int = 128,
+        rendered: int = 0,
+        rendered_root: str = ".cache/rendered",
+        seed: int = 0,
         window: int = 24,
         batch_size: int = 6,
         steps: int | None = None,
@@ -168,13 +174,19 @@ class RealClips(ClipData):
         memory: float = 2e9,
     ) -> None:
         super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
-        self.root, self.cache, self.size = root, cache, size
+        self.root, self.cache, self.size, self.seed = root, cache, size, seed
         self.names = {split: list(names[split]) for split in SPLITS}
+        self.rendered, self.rendered_root = rendered, Path(rendered_root)
 
-    def sources(self, split: str) -> list[Clip]:
+    def sources(self, split: str) -> list[Path | Clip]:
         from faceimit.data.videos import load_real
 
-        return load_real(self.root, self.names[split], self.size, self.cache)
+        found: list[Path | Clip] = list(load_real(self.root, self.names[split], self.size, self.cache))
+        if split == "train" and self.rendered:
+            from faceimit.data.synthetic.generate import prepare
+
+            found += prepare(self.rendered_root, "train", self.rendered, self.seed, 100, self.size, flow=False)
+        return found
 
 
 def strength_from(values: Mapping[str, float]) -> Strength:
