@@ -40,10 +40,11 @@ def _write_atomically(path: Path, arrays: dict[str, np.ndarray]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
             temporary = stream.name
-            np.savez(stream, **arrays)
+            np.savez(stream, allow_pickle=False, **arrays)
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"cannot write the clip {path}: {error.strerror or error}; free space or name another folder")
+        reason = error.strerror or error
+        raise InputError(f"cannot write the clip {path}: {reason}; free space or name another folder") from error
     finally:
         if temporary is not None and os.path.exists(temporary):
             os.unlink(temporary)

@@ -18,6 +18,7 @@ def visibility(points: np.ndarray, triangles: np.ndarray, direction: np.ndarray,
     Args:
         points: (V, 3) camera space, cm.
         triangles: (F, 3) int32; they cast shadows from both sides.
+        direction: (3,) unit vector towards the light.
         size: side of the shadow map in texels.
     """
     up = np.array([0.0, 1.0, 0.0]) if abs(direction[1]) < 0.9 else np.array([0.0, 0.0, 1.0])

@@ -68,7 +68,7 @@ def degrade(frames: np.ndarray, how: Degradation, fps: float) -> np.ndarray:
     if how.codec == "jpeg":
         return _jpeg(codes, int(35 + 60 * how.quality))
     if how.codec == "h264":
-        return _h264(codes, int(round(36 - 18 * how.quality)), how.codec_scale, fps)
+        return _h264(codes, round(36 - 18 * how.quality), how.codec_scale, fps)
     return codes
 
 
@@ -106,7 +106,7 @@ def _optics(frames: np.ndarray, how: Degradation) -> np.ndarray:
     import cv2
 
     size = frames.shape[1]
-    small = max(int(round(size * how.shrink)), 16)
+    small = max(round(size * how.shrink), 16)
     result = np.empty_like(frames)
     for t, frame in enumerate(frames):
         if small < size:
@@ -121,7 +121,7 @@ def _optics(frames: np.ndarray, how: Degradation) -> np.ndarray:
 
 
 def _sensor_noise(rng: np.random.Generator, frames: np.ndarray, how: Degradation) -> np.ndarray:
-    """Frames with noise that is stronger in the light, partly shared between colours, grainy by ``noise_grain`` (pixels)."""
+    """Frames with noise: stronger in the light, partly shared by the colours, of grain ``noise_grain`` pixels."""
     count, size = frames.shape[:2]
     sheet = rng.standard_normal((2 * size, 2 * size, 3), dtype=np.float32)
     sheet = 0.7 * sheet + 0.7 * sheet.mean(-1, keepdims=True)
@@ -143,20 +143,20 @@ def _jpeg(codes: np.ndarray, quality: int) -> np.ndarray:
     result = np.empty_like(codes)
     for t, frame in enumerate(codes):
         packed = cv2.imencode(".jpg", frame[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        result[t] = cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1]
+        result[t] = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))[..., ::-1]
     return result
 
 
 def _h264(codes: np.ndarray, crf: int, scale: float, fps: float) -> np.ndarray:
-    """Encode and decode with libx264; one thread and fixed settings, so the bytes do not depend on the machine's cores."""
+    """Encode and decode with libx264; one thread, so that the bytes do not depend on the machine's cores."""
     import av
     import cv2
 
     count, size = codes.shape[:2]
-    side = int(round(size * scale / 2)) * 2
+    side = round(size * scale / 2) * 2
     stream_bytes = BytesIO()
     with av.open(stream_bytes, "w", format="mp4") as target:
-        stream = target.add_stream("libx264", rate=int(round(fps)))
+        stream = target.add_stream("libx264", rate=round(fps))
         stream.width = stream.height = side
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1
@@ -167,8 +167,9 @@ def _h264(codes: np.ndarray, crf: int, scale: float, fps: float) -> np.ndarray:
         target.mux(stream.encode())
     stream_bytes.seek(0)
     result = np.empty_like(codes)
-    with av.open(stream_bytes) as source:
+    with av.open(stream_bytes, "r") as source:
         source.streams.video[0].thread_count = 1
+        t = -1
         for t, frame in enumerate(source.decode(video=0)):
             picture = frame.to_ndarray(format="rgb24")
             result[t] = picture if side == size else cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)

@@ -18,7 +18,7 @@ from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
 
 # Part of the cache key: raise it whenever rendered clips change.
-RENDERER_VERSION = 2
+RENDERER_VERSION = 3
 
 # First identity of each split; splits are this far apart, so they never share a person.
 SPLITS: dict[str, int] = {"train": 0, "val": 10_000_000, "test": 20_000_000}
@@ -59,7 +59,8 @@ def render_clip(
     Args:
         seed: of motion, light, background and camera.
         identity: seed of the person.
-        frames, size: length and side of the crops in pixels.
+        frames: length of the clip.
+        size: side of the crops in pixels.
         fps: frame rate, or None to draw one.
         flow: also exact backward flow (T, 2, S, S) float16 in pixels and occlusion (T, S, S).
         clean: no sensor, optics or codec degradation.
@@ -80,33 +81,28 @@ def render_clip(
     rest = _rest(drive)
     view = frame_camera(renderer, drive, rest, distance)
     renderer.bake(rest, light.rows[0])
-    images, landmarks, flows, hidden = [], [], [], []
-    for frame, points in draw(renderer, drive, view, light, background, flow):
-        images.append(frame.image)
-        landmarks.append(points)
-        flows.append(frame.flow)
-        hidden.append(frame.occluded)
+    drawn = list(draw(renderer, drive, view, light, background, flow))
     annotation = Annotation(
         drive.blendshapes.astype(np.float32),
         drive.pose.astype(np.float32),
         np.ones(frames, dtype=bool),
-        np.stack(landmarks).astype(np.float32),
+        np.stack([points for _, points in drawn]).astype(np.float32),
     )
     return Clip(
         name=f"rendered_{identity:08d}_{seed}",
         identity=f"rendered_{identity:08d}",
         fps=fps,
-        frames=camera.degrade(np.stack(images), how, fps),
+        frames=camera.degrade(np.stack([frame.image for frame, _ in drawn]), how, fps),
         annotation=annotation,
-        flow=np.stack(flows).astype(np.float16) if flow else None,
-        occluded=np.stack(hidden) if flow else None,
+        flow=np.stack([frame.flow for frame, _ in drawn]).astype(np.float16) if flow else None,
+        occluded=np.stack([frame.occluded for frame, _ in drawn]) if flow else None,
     )
 
 
 def _rest(drive: Drive) -> Drive:
     """One neutral frame at the clip's mean pose and place: what the crop is framed on."""
-    means = (track.mean(0, keepdims=True) for track in (drive.pose, drive.translation, drive.body))
-    return Drive(np.zeros((1, 52)), *means, crop=np.array([[1.0, 0.0, 0.0]]))
+    pose, translation, body = (track.mean(0, keepdims=True) for track in (drive.pose, drive.translation, drive.body))
+    return Drive(np.zeros((1, 52)), pose, translation, body, crop=np.array([[1.0, 0.0, 0.0]]))
 
 
 def clip_seeds(split: str, seed: int, index: int) -> tuple[int, int]:
@@ -140,9 +136,12 @@ def prepare(
         split: ``train``, ``val`` or ``test``; identities are disjoint between them.
         clips: how many.
         seed: of the corpus, in [0, 100).
-        frames, size, flow, clean: as in :func:`render_clip`.
+        frames: as in :func:`render_clip`, like the next two.
+        size: side of the crops in pixels.
+        flow: with exact flow and occlusion.
         workers: processes; None takes all cores, 0 renders in this process.
         progress: show a progress bar.
+        clean: no sensor, optics or codec degradation.
     """
     settings = Settings(split, seed, frames, size, flow, clean)
     folder = Path(root) / settings.key / split
@@ -150,7 +149,7 @@ def prepare(
     clip_seeds(split, seed, max(clips - 1, 0))
     missing = [i for i, path in enumerate(paths) if not path.exists()]
     if missing:
-        _render_all(settings, paths, missing, os.cpu_count() if workers is None else workers, progress)
+        _render_all(settings, paths, missing, (os.cpu_count() or 1) if workers is None else workers, progress)
     return paths
 
 

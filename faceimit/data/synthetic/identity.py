@@ -88,7 +88,16 @@ class Shape:
 
 @dataclass(frozen=True)
 class Identity:
-    """One person. ``hair_length`` is the y to which long hair falls, or None; ``glasses`` (width, height, roundness)."""
+    """One person.
+
+    Attributes:
+        shape: of the face.
+        look: colours.
+        hair_length: y to which long hair falls, or None.
+        hair_opening: radians a side that long hair leaves open.
+        hair_volume: thickness of the hair on the head, cm.
+        glasses: width, height and roundness of the rims, or None.
+    """
 
     shape: Shape
     look: Look

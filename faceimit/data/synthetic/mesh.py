@@ -6,6 +6,7 @@ The grid is laid out with eyes and mouth closed ("flat"); the neutral face opens
 exists twice, so that lips and lids are free edges. Proportions follow averages of adult faces.
 """
 
+import itertools
 from dataclasses import dataclass
 from functools import cache
 
@@ -63,57 +64,47 @@ def smoothstep(low: float, high: float, value: np.ndarray) -> np.ndarray:
     return t * t * (3.0 - 2.0 * t)
 
 
-def bump(x: np.ndarray, y: np.ndarray, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
+def bump(x: np.ndarray, y: np.ndarray | float, cx: float, cy: float, sx: float, sy: float) -> np.ndarray:
     """Gaussian of height 1 at (cx, cy) with standard deviations (sx, sy)."""
     return np.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2))
 
 
-def _curve(points: list[tuple[float, float]]) -> PchipInterpolator:
+def _curve(*points: tuple[float, float]) -> PchipInterpolator:
     table = np.array(sorted(points))
     return PchipInterpolator(table[:, 0], table[:, 1], extrapolate=True)
 
 
+# Half width of the head, its depth before and behind the axis, and the jaw line's height, over y (the last over x).
 _HALF_WIDTH = _curve(
-    [
-        (-21, 6.2),
-        (-16, 5.3),
-        (-14, 5.0),
-        (-12.5, 5.1),
-        (-11, 5.4),
-        (-10, 5.75),
-        (-8.6, 6.2),
-        (-7.2, 6.55),
-        (-5, 6.85),
-        (-2.4, 7.15),
-        (0, 7.25),
-    ]
-    + [(2, 7.25), (4, 7.1), (6, 6.6), (8, 5.3), (9, 3.9), (9.6, 2.2), (9.85, 0.4)]
+    *[(-21, 6.2), (-16, 5.3), (-14, 5.0), (-12.5, 5.1), (-11, 5.4), (-10, 5.75), (-8.6, 6.2), (-7.2, 6.55), (-5, 6.85)],
+    *[(-2.4, 7.15), (0, 7.25), (2, 7.25), (4, 7.1), (6, 6.6), (8, 5.3), (9, 3.9), (9.6, 2.2), (9.85, 0.4)],
 )
 _FRONT = _curve(
-    [(-21, 7.0), (-12.5, 7.1), (-11.5, 7.5), (-10.8, 7.75), (-9.5, 7.65), (-8, 7.95), (-6, 8.05), (-5, 8.0), (-4, 7.9)]
-    + [(-2, 7.75), (-0.3, 7.6), (1, 7.95), (2, 8.1), (3.5, 7.95), (4.9, 7.5), (6.5, 6.8), (8, 5.5), (9, 4.1)]
-    + [(9.6, 2.3), (9.85, 0.4)]
+    *[
+        (-21, 7.0),
+        (-12.5, 7.1),
+        (-11.5, 7.5),
+        (-10.8, 7.75),
+        (-9.5, 7.65),
+        (-8, 7.95),
+        (-6, 8.05),
+        (-5, 8.0),
+        (-4, 7.9),
+    ],
+    *[(-2, 7.75), (-0.3, 7.6), (1, 7.95), (2, 8.1), (3.5, 7.95), (4.9, 7.5), (6.5, 6.8), (8, 5.5), (9, 4.1)],
+    *[(9.6, 2.3), (9.85, 0.4)],
 )
-_BACK = _curve([(-21, 6.0), (-8, 6.8), (-3, 8.6), (2, 9.6), (5, 9.2), (7, 7.8), (8.5, 5.6), (9.5, 2.6), (9.85, 0.4)])
+_BACK = _curve((-21, 6.0), (-8, 6.8), (-3, 8.6), (2, 9.6), (5, 9.2), (7, 7.8), (8.5, 5.6), (9.5, 2.6), (9.85, 0.4))
 _JAW_BOTTOM = _curve(
-    [(0, -12.75), (1.3, -12.65), (2.3, -12.3), (3.1, -12.05), (3.9, -11.75), (4.76, -11.2), (5.46, -10.5)]
-    + [(6.1, -9.5), (6.8, -8.0), (7.3, -7.0)]
+    *[(0, -12.75), (1.3, -12.65), (2.3, -12.3), (3.1, -12.05), (3.9, -11.75), (4.76, -11.2), (5.46, -10.5)],
+    *[(6.1, -9.5), (6.8, -8.0), (7.3, -7.0)],
 )
+# Height and width of the nose over y.
 _NOSE = _curve(
-    [
-        (2, 0),
-        (1.0, 0.1),
-        (0.3, 0.3),
-        (-0.7, 0.75),
-        (-1.52, 1.25),
-        (-2.77, 2.2),
-        (-3.58, 2.55),
-        (-4.1, 2.45),
-        (-4.5, 2.0),
-    ]
-    + [(-4.85, 0.9), (-5.05, 0.4), (-5.4, 0.12), (-6, 0)]
+    *[(2, 0), (1.0, 0.1), (0.3, 0.3), (-0.7, 0.75), (-1.52, 1.25), (-2.77, 2.2), (-3.58, 2.55), (-4.1, 2.45)],
+    *[(-4.5, 2.0), (-4.85, 0.9), (-5.05, 0.4), (-5.4, 0.12), (-6, 0)],
 )
-_NOSE_WIDTH = _curve([(2, 1.0), (0, 0.72), (-1.5, 0.8), (-2.8, 0.95), (-3.8, 1.12), (-4.6, 1.15), (-6, 1.2)])
+_NOSE_WIDTH = _curve((2, 1.0), (0, 0.72), (-1.5, 0.8), (-2.8, 0.95), (-3.8, 1.12), (-4.6, 1.15), (-6, 1.2))
 
 
 def _columns() -> np.ndarray:
@@ -121,7 +112,7 @@ def _columns() -> np.ndarray:
     mouth = MOUTH_HALF * REFERENCE_HALF_WIDTH / float(_HALF_WIDTH(MOUTH_Y))
     inner, outer = ((EYE_X + s * EYE_HALF) * REFERENCE_HALF_WIDTH / float(_HALF_WIDTH(EYE_Y)) for s in (-1, 1))
     stops = [(0.0, 9), (inner, 5), (mouth, 8), (outer, 6), (5.9, 6)]
-    xs = [np.linspace(a, b, n, endpoint=False) for (a, n), (b, _) in zip(stops, stops[1:], strict=False)]
+    xs = [np.linspace(a, b, n, endpoint=False) for (a, n), (b, _) in itertools.pairwise(stops)]
     front = np.arcsin((np.concatenate([*xs, [5.9]]) / REFERENCE_HALF_WIDTH) ** (SUPERELLIPSE / 2))
     half = np.concatenate([front, np.linspace(front[-1], np.pi / 2, 6)[1:], np.linspace(np.pi / 2, np.pi, 9)[1:]])
     return np.concatenate([-half[:0:-1], half])
@@ -132,12 +123,12 @@ def _rows() -> tuple[np.ndarray, int, int]:
     stops = [(-21, 5), (-14, 6), (-12.6, 7), (-10.6, 6), (-9.2, 10), (MOUTH_Y, 0)]
     low = _spans(stops)
     middle = _spans([(MOUTH_Y, 8), (-6.1, 5), (-5.1, 8), (-3.4, 9), (-0.95, 5), (EYE_Y, 0)])
-    top = _spans([(EYE_Y, 9), (0.8, 7), (2.6, 6), (5.2, 6), (8.0, 4), (9.3, 3), (9.8, 0)])
+    top = _spans([(EYE_Y, 9), (0.8, 7), (2.6, 13), (5.2, 6), (8.0, 4), (9.3, 3), (9.8, 0)])
     return np.concatenate([low, middle, top]), len(low) - 1, len(low) + len(middle) - 1
 
 
 def _spans(stops: list[tuple[float, int]]) -> np.ndarray:
-    parts = [np.linspace(a, b, n, endpoint=False) for (a, n), (b, _) in zip(stops, stops[1:], strict=False)]
+    parts = [np.linspace(a, b, n, endpoint=False) for (a, n), (b, _) in itertools.pairwise(stops)]
     return np.concatenate([*parts, [stops[-1][0]]])
 
 
@@ -279,7 +270,7 @@ def teeth(upper: bool) -> Part:
     """A curved strip of teeth behind the lips."""
     t, s = np.meshgrid(np.linspace(0, 1, 5), np.linspace(-1, 1, 17), indexing="ij")
     x = 2.15 * s
-    y = (-6.1 - 1.35 * t) if upper else (-7.75 - 1.3 * t)
+    y = (-6.1 - 1.42 * t) if upper else (-7.75 - 1.3 * t)
     z = -0.75 - 0.34 * x**2 - 0.25 * (np.abs(2 * t - 1)) ** 2
     return grid_part(np.stack([x, y + 0 * x, z], axis=-1), TEETH)
 
@@ -311,7 +302,7 @@ def shoulders() -> Part:
 
 
 def long_hair(length: float, opening: float) -> Part:
-    """Hair around ears and neck: a shell open to the front by ``opening`` radians either side, down to ``length`` (y)."""
+    """Hair around ears and neck: a shell down to ``length`` (y), open to the front by ``opening`` radians a side."""
     t, angle = np.meshgrid(np.linspace(0, 1, 14), np.linspace(opening, 2 * np.pi - opening, 27), indexing="ij")
     y = 10.3 + t * (length - 10.3)
     radius = np.interp(y, [-22, -10, -4, 3, 7, 9.2, 10.3], [7.2, 7.9, 8.2, 8.3, 7.4, 4.2, 0.3])
@@ -356,11 +347,14 @@ def _tube(path: np.ndarray, radius: float) -> Part:
 def hand(pose_spread: float) -> Part:
     """A hand: palm, fingers, thumb and forearm as ellipsoids; the palm's centre is the origin, fingers point up."""
     ball = sphere(7, 10, np.pi * 0.98, HAND)
-    blobs = [(np.zeros(3), np.array([3.0, 3.6, 1.1]), 0.0), (np.array([0, -11.0, 0]), np.array([2.1, 9.0, 2.0]), 0.0)]
+    palm = (np.zeros(3), np.array([3.0, 3.6, 1.1]), 0.0)
+    blobs = [palm, (np.array([0, -11.0, 0]), np.array([2.1, 9.0, 2.0]), 0.0)]
     for i, length in enumerate((2.9, 3.4, 3.2, 2.5)):
         angle = (1.5 - i) * 0.1 * (1 + pose_spread)
         base = np.array([(i - 1.5) * 1.4, 3.0, 0.0])
-        blobs.append((base + length * 0.9 * np.array([-np.sin(angle), np.cos(angle), 0]), [0.72, length, 0.7], angle))
+        blobs.append(
+            (base + length * 0.9 * np.array([-np.sin(angle), np.cos(angle), 0]), np.array([0.72, length, 0.7]), angle)
+        )
     blobs.append((np.array([-3.6, 0.6, 0.2]), np.array([0.85, 2.6, 0.8]), 0.7))
     parts = []
     for center, radii, angle in blobs:

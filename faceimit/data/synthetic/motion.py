@@ -13,7 +13,14 @@ from faceimit.face.blendshapes import BLENDSHAPES, INDEX
 
 # Expressions by name; a name without Left/Right stands for both sides.
 EXPRESSIONS: dict[str, dict[str, float]] = {
-    "joy": {"mouthSmile": 0.9, "cheekSquint": 0.6, "eyeSquint": 0.35, "mouthUpperUp": 0.3, "mouthLowerDown": 0.15},
+    "joy": {
+        "mouthSmile": 0.95,
+        "cheekSquint": 0.6,
+        "eyeSquint": 0.3,
+        "mouthUpperUp": 0.4,
+        "mouthLowerDown": 0.2,
+        "jawOpen": 0.05,
+    },
     "laugh": {
         "mouthSmile": 0.9,
         "cheekSquint": 0.8,

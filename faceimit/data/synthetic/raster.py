@@ -16,9 +16,12 @@ def rasterise(points, triangles, two_sided, size, inverse_depth, face, bary):
 
     Args:
         points: (V, 3) float32: x, y in pixels, 1/distance.
-        triangles: (F, 3) int32; two_sided: (F,) bool.
+        triangles: (F, 3) int32.
+        two_sided: (F,) bool.
         size: raster side in pixels.
-        inverse_depth, face, bary: outputs (size, size) float32, (size, size) int32 (-1: nothing), (size, size, 2).
+        inverse_depth: output (size, size) float32, 0 where nothing is.
+        face: output (size, size) int32, -1 where nothing is.
+        bary: output (size, size, 2) float32, weights of the triangle's first two corners.
     """
     for i in range(size):
         for j in range(size):
@@ -89,18 +92,13 @@ def vertex_normals(vertices, triangles, twins, normals):
             normals[v, d] /= length
 
 
-@njit(nogil=True, cache=True, fastmath=True)
-def _texel(atlas, u, v, out):
-    """Bilinear sample of the atlas (H, W, C) at texel coordinates into ``out`` (C,)."""
-    height, width = atlas.shape[0], atlas.shape[1]
-    u = min(max(u, 0.0), width - 1.001)
-    v = min(max(v, 0.0), height - 1.001)
+@njit(nogil=True, cache=True, fastmath=True, inline="always")
+def _corners(height, width, u, v):
+    """Upper left texel and bilinear fractions of texel coordinates, clamped to the picture."""
+    u = min(max(u, np.float32(0.0)), np.float32(width - 1.001))
+    v = min(max(v, np.float32(0.0)), np.float32(height - 1.001))
     j, i = int(u), int(v)
-    fu, fv = u - j, v - i
-    for c in range(atlas.shape[2]):
-        top = atlas[i, j, c] * (1 - fu) + atlas[i, j + 1, c] * fu
-        bottom = atlas[i + 1, j, c] * (1 - fu) + atlas[i + 1, j + 1, c] * fu
-        out[c] = top * (1 - fv) + bottom * fv
+    return i, j, u - np.float32(j), v - np.float32(i)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -109,14 +107,20 @@ def shade(points, triangles, uv, normals, shadow, lit, atlas, light, face, bary,
 
     Args:
         points: (V, 3) screen points, third column 1/distance.
+        triangles: (F, 3) int32.
         uv: (V, 2) atlas coordinates in texels.
         normals: (V, 3) unit normals in camera space.
-        shadow: (V,) factor on the light from all around, 1 unshadowed; lit: (V,) the same of the key light.
-        atlas: (H, W, 5) linear albedo RGB, gloss strength, translucency (light wrap).
+        shadow: (V,) factor on the light from all around, 1 unshadowed.
+        lit: (V,) the same of the key light.
+        atlas: (H, W, 5) uint8: square root of linear albedo RGB, gloss strength, translucency (light wrap), of 255.
         light: (6, 3) key direction, key colour, fill direction, fill colour, sky colour, ground colour.
+        face: (size, size) of :func:`rasterise`.
+        bary: (size, size, 2) of :func:`rasterise`.
+        image: output.
     """
     size = image.shape[0]
     texel = np.zeros(5, dtype=np.float32)
+    height, width = atlas.shape[0], atlas.shape[1]
     lx, ly, lz = light[0, 0], light[0, 1], light[0, 2]
     fx, fy, fz = light[2, 0], light[2, 1], light[2, 2]
     hx, hy, hz = lx, ly, lz + 1.0
@@ -142,12 +146,22 @@ def shade(points, triangles, uv, normals, shadow, lit, atlas, light, face, bary,
             nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
             length = 1.0 / (np.sqrt(nx * nx + ny * ny + nz * nz) + 1e-6)
             nx, ny, nz = nx * length, ny * length, nz * length
-            _texel(
-                atlas,
+            v, u, fu, fv = _corners(
+                height,
+                width,
                 wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0],
                 wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1],
-                texel,
             )
+            w00, w01, w10, w11 = (1 - fu) * (1 - fv), fu * (1 - fv), (1 - fu) * fv, fu * fv
+            for k in range(5):
+                texel[k] = (
+                    w00 * atlas[v, u, k]
+                    + w01 * atlas[v, u + 1, k]
+                    + w10 * atlas[v + 1, u, k]
+                    + w11 * atlas[v + 1, u + 1, k]
+                ) / np.float32(255.0)
+            for k in range(3):
+                texel[k] *= texel[k]
             if area > 0:  # insides: of the mouth, of hair
                 image[i, j, 0], image[i, j, 1], image[i, j, 2] = 0.05 * texel[0], 0.03 * texel[1], 0.03 * texel[2]
                 continue
@@ -177,12 +191,20 @@ def shade(points, triangles, uv, normals, shadow, lit, atlas, light, face, bary,
 def paint_background(background, x_offset, y_offset, scale, face, image, gain):
     """Sample the background (H, W, 3) where nothing was drawn; offsets and scale map raster pixels to its texels."""
     size = image.shape[0]
-    texel = np.zeros(3, dtype=np.float32)
+    height, width = background.shape[0], background.shape[1]
     for i in range(size):
         for j in range(size):
             if face[i, j] < 0:
-                _texel(background, (j + 0.5) * scale + x_offset - 0.5, (i + 0.5) * scale + y_offset - 0.5, texel)
-                image[i, j, 0], image[i, j, 1], image[i, j, 2] = gain * texel[0], gain * texel[1], gain * texel[2]
+                y, x, fu, fv = _corners(
+                    height,
+                    width,
+                    np.float32((j + 0.5) * scale + x_offset - 0.5),
+                    np.float32((i + 0.5) * scale + y_offset - 0.5),
+                )
+                for k in range(3):
+                    top = background[y, x, k] * (1 - fu) + background[y, x + 1, k] * fu
+                    bottom = background[y + 1, x, k] * (1 - fu) + background[y + 1, x + 1, k] * fu
+                    image[i, j, k] = gain * (top * (1 - fv) + bottom * fv)
 
 
 @njit(nogil=True, cache=True, fastmath=True)
@@ -209,10 +231,15 @@ def backward_flow(points, before, triangles, face, bary, depth_before, shift, fl
     """Exact flow of every raster pixel to where its surface point was in the previous frame.
 
     Args:
-        points, before: (V, 3) screen points now and in the previous frame.
-        face, bary: this frame's raster; depth_before: (size, size) z-buffer of the previous frame.
+        points: (V, 3) screen points now.
+        before: (V, 3) screen points in the previous frame.
+        triangles: (F, 3) int32.
+        face: (size, size) of this frame.
+        bary: (size, size, 2) of this frame.
+        depth_before: (size, size) z-buffer of the previous frame.
         shift: (3,) background map to the previous frame: scale, x and y offset in raster pixels.
-        flow: output (size, size, 2) in raster pixels; hidden: output (size, size) bool, True where not visible before.
+        flow: output (size, size, 2) in raster pixels.
+        hidden: output (size, size) bool, True where not visible before.
     """
     size = face.shape[0]
     for i in range(size):
@@ -261,7 +288,9 @@ def reduce_flow(flow, hidden, depth):
     The nearest of the four decides; those on other surfaces (another depth or motion) are left out of the mean.
 
     Args:
-        flow: (2S, 2S, 2) raster pixels; hidden: (2S, 2S); depth: (2S, 2S) 1/distance of this frame.
+        flow: (2S, 2S, 2) raster pixels.
+        hidden: (2S, 2S) bool.
+        depth: (2S, 2S) 1/distance of this frame.
 
     Returns:
         (2, S, S) float32 flow in picture pixels and (S, S) bool occlusion (at least two of four hidden).

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from faceimit.data.synthetic import bake, mesh, raster, rig
+from faceimit.data.synthetic import bake, mesh, raster, rig, wrinkles
 from faceimit.data.synthetic.identity import Identity
 from faceimit.data.synthetic.mesh import Part, smoothstep
 from faceimit.data.synthetic.texture import hair_volume, paint_atlas, region
@@ -66,11 +66,17 @@ class Drive:
 
 @dataclass(frozen=True)
 class Frame:
-    """One drawn frame: image (S, S, 3) float32 sRGB [0, 1]; flow (2, S, S) float32 px and occluded (S, S), or None."""
+    """One drawn frame.
+
+    Attributes:
+        image: (S, S, 3) float32 sRGB in [0, 1].
+        flow: (2, S, S) float32 pixels to the previous frame, zeros where not asked for or first.
+        occluded: (S, S) bool, False where not asked for or first.
+    """
 
     image: np.ndarray
-    flow: np.ndarray | None
-    occluded: np.ndarray | None
+    flow: np.ndarray
+    occluded: np.ndarray
 
 
 class FaceRenderer:
@@ -98,7 +104,9 @@ class FaceRenderer:
             Part(deform(p.vertices), p.triangles, p.uv, p.material) for p in (skin, *inner, mesh.ear(-1), mesh.ear(1))
         ]
         self.n_skin = len(grid.flat)
-        basis = [rig.skin_basis()] + [rig.inner_basis(p.vertices, j, t) for p, j, t in zip(inner, (0, 1, 1), (0, 0, 1))]
+        basis = [rig.skin_basis()] + [
+            rig.inner_basis(p.vertices, j, t) for p, j, t in zip(inner, (0, 1, 1), (False, False, True), strict=True)
+        ]
         lids = [getattr(rig.lids(s), part) for part in ("upper", "lower") for s in (-1, 1)]
         moving = np.concatenate(basis, axis=1)
         padded = np.zeros((4, moving.shape[1], 3))
@@ -109,7 +117,9 @@ class FaceRenderer:
             parts.append(mesh.long_hair(self.identity.hair_length, self.identity.hair_opening))
         if self.identity.glasses is not None:
             frame = mesh.spectacles(*self.identity.glasses)
-            parts.append(Part(deform(frame.vertices) + [0, 0, 0.3], frame.triangles, frame.uv, frame.material))
+            parts.append(
+                Part(deform(frame.vertices) + np.array([0, 0, 0.3]), frame.triangles, frame.uv, frame.material)
+            )
         eye = mesh.sphere(15, 20, 1.9, mesh.EYE)
         tail = [mesh.shoulders(), eye, eye] + ([self.occluder] if self.occluder else [])
         self._assemble(parts, tail)
@@ -140,6 +150,7 @@ class FaceRenderer:
         self.head_weight[self.n_moving :] = np.maximum(self.head_weight[self.n_moving :], 0.7 if hair else 1.0)
         self.shadow = np.ones(len(self.rest), dtype=np.float32)
         self.lit = np.ones(len(self.rest), dtype=np.float32)
+        self.occlusion = np.ones(self.n_skin, dtype=np.float32)
         self._still_triangles = sum(len(p.triangles) for p in everything) - (
             len(self.occluder.triangles) if self.occluder else 0
         )
@@ -176,7 +187,6 @@ class FaceRenderer:
         eyes = []
         for s in (-1, 1):
             for k, offset in enumerate(_EYE_LANDMARKS):
-                offset = offset if s < 0 else offset
                 sign = 1 if k in (1, 2) else -1
                 eyes.append((s, offset, sign))
         right = [near(-mesh.EYE_X + o, mesh.EYE_Y, grid.eye_side, s) for _, o, s in eyes[:6]]
@@ -194,8 +204,9 @@ class FaceRenderer:
         casting = self.triangles[: self._still_triangles]
         self.lit[:] = bake.visibility(points, casting, key)
         self.shadow[:] = 0.35 + 0.65 * bake.ambient(points, casting, normals)
-        self.shadow[self.n_skin : self.n_moving] = 0.5
-        self.lit[self.n_skin : self.n_moving] = 0.6
+        self.occlusion = self.shadow[: self.n_skin].copy()
+        self.shadow[self.n_skin : self.n_moving] = 0.6
+        self.lit[self.n_skin : self.n_moving] = 0.75
         for k in (1, 2):
             self.lit[self._tail[k] : self._tail[k + 1]] = self.lit[rig.lids(2 * k - 3).contact].mean()
         if self.occluder is not None:
@@ -243,6 +254,11 @@ class FaceRenderer:
             spin = rotation_from_pose(path[:, 3:]).astype(np.float32).transpose(0, 2, 1)
             points[:, tail[3] :] = points[:, tail[3] :] @ spin + path[:, None, :3].astype(np.float32)
         return points
+
+    def fold(self, coefficients: np.ndarray) -> None:
+        """Darken the folds of this frame's expression (52,)."""
+        strength = 0.22 + 0.3 * self.identity.look.age
+        self.shadow[: self.n_skin] = self.occlusion * wrinkles.shade(coefficients, strength)
 
     def eye_shadow(self, points: np.ndarray) -> None:
         """Darken eyeballs towards the lids; uses the picture's vertical as an approximation of the head's."""
@@ -311,6 +327,10 @@ def draw(
     """Frames and their landmarks (68, 2) in picture pixels, one after the other.
 
     Args:
+        renderer: of the person.
+        drive: what moves.
+        camera: of the clip.
+        light: of the clip.
         background: (H, W, 3) float32 linear light, larger than the raster by a margin on every side.
         flow: whether to compute flow and occlusion to the previous frame.
     """
@@ -331,6 +351,7 @@ def draw(
             raster.rasterise(screen, renderer.triangles, renderer.two_sided, size, depth, face, bary)
             raster.vertex_normals(points, renderer.triangles, renderer.twins, normals)
             renderer.eye_shadow(points)
+            renderer.fold(drive.blendshapes[t])
             rows = light.rows.copy()
             rows[[1, 3, 4, 5]] *= light.gain[t]
             raster.shade(
@@ -351,17 +372,18 @@ def draw(
             raster.paint_background(background, x + margin[0], y + margin[1], scale, face, image, light.gain[t])
             out = np.empty((renderer.size, renderer.size, 3), np.float32)
             raster.halve(image, curve, out)
-            truth = (None, None)
-            if flow:
+            truth = _no_truth(renderer.size)
+            if flow and before is not None:
                 truth = _truth(screen, before, renderer, buffers[t % 2], buffers[(t + 1) % 2][0], camera, t)
             before = screen
             yield Frame(out, *truth), screen[renderer.landmarks, :2] / SUPERSAMPLING
 
 
+def _no_truth(size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.zeros((2, size, size), np.float32), np.zeros((size, size), bool)
+
+
 def _truth(screen, before, renderer, buffers, depth_before, camera, t):
-    size = renderer.size
-    if before is None:
-        return np.zeros((2, size, size), np.float32), np.zeros((size, size), bool)
     depth, face, bary = buffers
     flow, hidden = np.empty((camera.size, camera.size, 2), np.float32), np.empty((camera.size, camera.size), np.bool_)
     shift = np.array(camera.background_map(t, t - 1), dtype=np.float64)

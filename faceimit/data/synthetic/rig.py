@@ -50,6 +50,9 @@ def _symmetric(plane: Plane) -> dict[str, np.ndarray]:
     low, up = lower * lips, (1 - lower) * lips
     jaw = jaw_weight(plane)
     near = np.exp(-np.abs(plane.mouth_side) / 1.3)
+    rim = np.exp(-np.abs(plane.mouth_side) / 0.5)
+    corner = bump(ax, y, 2.7, mesh.MOUTH_Y, 1.05, 1.0) * front
+    forward = 1 - smoothstep(0.7, 3.1, ax)
     inward = -np.sign(x) * np.minimum(ax, 3.4) * lips
     brow = (bump(ax, y, 1.5, 1.9, 1.35, 1.0) + 0.35 * bump(ax, y, 1.5, 3.6, 1.6, 1.3)) * front
     puff = bump(ax, y, 4.0, -6.1, 1.4, 1.5) * front
@@ -60,8 +63,8 @@ def _symmetric(plane: Plane) -> dict[str, np.ndarray]:
         "jawLeft": _field(1.0 * jaw, zero, zero),
         "jawRight": _field(-1.0 * jaw, zero, zero),
         "mouthClose": _field(zero, 1.9 * low * near - 1.1 * up * near, -0.1 * lips),
-        "mouthFunnel": _field(0.33 * inward, 0.75 * up - 0.6 * low, 0.75 * lips * (1 - smoothstep(0.8, 3.0, ax))),
-        "mouthPucker": _field(0.46 * inward, 0.15 * up - 0.25 * low, 0.85 * lips * (1 - smoothstep(0.6, 3.2, ax))),
+        "mouthFunnel": _field(0.33 * inward, 0.75 * up - 0.6 * low, 0.75 * lips * forward),
+        "mouthPucker": _field(0.46 * inward, -0.4 * up * rim - 0.33 * low - 0.28 * corner, 0.85 * lips * forward),
         "mouthLeft": _field(1.5 * lips, zero, zero),
         "mouthRight": _field(-1.5 * lips, zero, zero),
         "mouthRollLower": _field(zero, 0.75 * low, -0.6 * low),
@@ -98,12 +101,12 @@ def _left_sided(plane: Plane, s: int) -> dict[str, np.ndarray]:
         "cheekSquint": (zero, 0.55 * cheek + 0.25 * eye_bag, 0.35 * cheek + 0.1 * eye_bag),
         "eyeSquint": (zero, 0.16 * eye_bag - 0.1 * brow, 0.1 * eye_bag),
         "mouthDimple": (0.45 * corner, 0.2 * corner, -0.6 * corner),
-        "mouthFrown": (0.4 * wide, -0.85 * wide - 0.35 * corner - 0.35 * lips, -0.1 * wide),
+        "mouthFrown": (0.8 * wide, -0.8 * wide - 0.42 * corner, -0.1 * wide),
         "mouthLowerDown": (0.3 * low_lip, -1.15 * low_lip, -0.25 * low_lip),
-        "mouthPress": (0.2 * corner, 0.42 * squeeze + 0.1 * corner, -0.35 * lips),
+        "mouthPress": (0.33 * corner, 0.58 * squeeze + 0.03 * corner, -0.35 * lips),
         "mouthSmile": (
-            0.75 * wide + 0.1 * stretch,
-            0.85 * wide + 0.3 * cheek - 0.05 * stretch,
+            0.8 * wide + 0.1 * stretch,
+            0.8 * wide + 0.3 * corner + 0.35 * cheek - 0.05 * stretch,
             -0.4 * wide + 0.35 * cheek - 0.3 * fold,
         ),
         "mouthStretch": (1.1 * wide, -0.45 * wide, -0.35 * wide),
@@ -198,7 +201,7 @@ def lid_opening(coefficients: np.ndarray, side: int) -> tuple[np.ndarray, np.nda
         for key in ("eyeBlink", "eyeSquint", "eyeWide", "eyeLookDown", "eyeLookUp", "cheekSquint")
     )
     lower = 1.0 - 1.0 * squint - 0.5 * cheek + 0.25 * wide + 0.35 * down - 0.25 * up
-    upper = 1.0 - 1.45 * blink - 0.2 * squint + 0.62 * wide - 0.5 * down + 0.35 * up
+    upper = 1.0 - 1.45 * blink - 0.2 * squint + 0.62 * wide - 0.75 * down + 0.4 * up
     lower = np.clip(lower * (1 - 0.25 * blink), -0.6, 1.6)
     closed = -LOWER_LID / UPPER_LID * lower + 0.015
     return np.maximum(upper, closed), lower

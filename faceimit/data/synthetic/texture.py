@@ -40,8 +40,10 @@ _SKIN_TONES = np.array(
     ]
 )
 _HAIR_TONES = np.array(
-    [(0.09, 0.08, 0.08), (0.14, 0.11, 0.09), (0.24, 0.16, 0.11), (0.38, 0.26, 0.17), (0.55, 0.42, 0.27)]
-    + [(0.72, 0.60, 0.42), (0.45, 0.22, 0.12), (0.55, 0.54, 0.53), (0.78, 0.77, 0.75)]
+    [
+        *[(0.09, 0.08, 0.08), (0.14, 0.11, 0.09), (0.24, 0.16, 0.11), (0.38, 0.26, 0.17), (0.55, 0.42, 0.27)],
+        *[(0.72, 0.60, 0.42), (0.45, 0.22, 0.12), (0.55, 0.54, 0.53), (0.78, 0.77, 0.75)],
+    ]
 )
 _HAIR_ODDS = np.array([4, 3, 3, 2, 1.5, 1.0, 0.7, 0.8, 0.5])
 _IRIS_TONES = np.array(
@@ -133,14 +135,17 @@ def linear(srgb: np.ndarray) -> np.ndarray:
 
 
 def paint_atlas(look: Look, scale: float) -> np.ndarray:
-    """The atlas (H, W, 5) float32 of ``look``; ``scale`` multiplies the texel counts of :data:`REGIONS`."""
-    width, height = (int(round(side * scale)) for side in ATLAS_SIZE)
+    """The atlas (H, W, 5) uint8 of ``look``, coded as :func:`raster.shade` says.
+
+    ``scale`` multiplies the texel counts of :data:`REGIONS`.
+    """
+    width, height = (round(side * scale) for side in ATLAS_SIZE)
     atlas = np.zeros((height, width, 5), dtype=np.float32)
     painters = {
         mesh.SKIN: _skin,
         mesh.EYE: _eye,
         mesh.TEETH: _teeth,
-        mesh.TONGUE: lambda look, w, h: _flat((0.72, 0.36, 0.36), 0.5, 0.3, w, h),
+        mesh.TONGUE: lambda _, w, h: _flat((0.72, 0.36, 0.36), 0.5, 0.3, w, h),
         mesh.GLASSES: lambda look, w, h: _flat(look.glasses, 0.9, 0.0, w, h),
         mesh.CLOTH: _cloth,
         mesh.HAIR: _hair_sheet,
@@ -154,13 +159,14 @@ def paint_atlas(look: Look, scale: float) -> np.ndarray:
         top, left = max(y - 2, 0), max(x - 2, 0)
         view = atlas[top : y + h + 2, left : x + w + 2]
         view[:] = padded[top - y + 2 :, left - x + 2 :][: view.shape[0], : view.shape[1]]
-    return atlas
+    atlas[..., :3] = np.sqrt(np.clip(atlas[..., :3], 0, 1))
+    return (np.clip(atlas, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
 def region(material: int, scale: float) -> tuple[int, int, int, int]:
     """x, y, width, height in texels of a material's region."""
     x, y, w, h = REGIONS[material]
-    return tuple(int(round(side * scale)) for side in (x, y, w, h))
+    return round(x * scale), round(y * scale), round(w * scale), round(h * scale)
 
 
 def _flat(colour, gloss: float, wrap: float, width: int, height: int) -> np.ndarray:
@@ -263,7 +269,9 @@ def _lines(colour, look, x, y):
 
 def _lip_mask(x, y):
     q = np.clip(np.abs(x) / mesh.MOUTH_HALF, 0, 1)
-    bow = 0.68 * (1 - q**1.8) ** 0.95 + 0.14 * bump(np.abs(x), 0, 0.75, 0, 0.45, 1) - 0.06 * bump(x, 0, 0, 0, 0.25, 1)
+    bow = (
+        0.68 * (1 - q**1.8) ** 0.95 + 0.14 * bump(np.abs(x), 0.0, 0.75, 0, 0.45, 1) - 0.06 * bump(x, 0.0, 0, 0, 0.25, 1)
+    )
     full = 0.95 * (1 - q**1.9) ** 0.95
     upper = smoothstep(0.1, -0.08, y - mesh.MOUTH_Y - bow) * (y >= mesh.MOUTH_Y)
     lower = smoothstep(0.12, -0.1, mesh.MOUTH_Y - y - full) * (y < mesh.MOUTH_Y)
@@ -309,8 +317,8 @@ def _brow(look, x, y, rng, unit):
 
 def _beard(colour, look, x, y, rng, unit):
     ax = np.abs(x)
-    chin = smoothstep(-7.6, -9.0, y + 0.25 * np.clip(ax - 2.5, 0, 4)) * (y > -15.5)
-    side = smoothstep(4.8, 6.0, ax) * smoothstep(-2.0, -5.0, y) * (y > -15.5) * (ax < 7.25)
+    chin = smoothstep(-7.6, -9.0, y + 0.25 * np.clip(ax - 2.5, 0, 4)) * smoothstep(-14.2, -12.6, y)
+    side = smoothstep(4.8, 6.0, ax) * smoothstep(-2.0, -5.0, y) * smoothstep(-14.2, -12.6, y) * (ax < 7.25)
     lip = bump(ax, y, 1.1, -5.75, 1.3, 0.4) * (y > -6.6)
     goatee = bump(x, y, 0, -9.4, 1.0, 0.5)
     area = np.clip(
@@ -358,7 +366,7 @@ def _eye(look: Look, width: int, height: int) -> np.ndarray:
     colour = _mix(colour, np.array([0.72, 0.46, 0.42]), 0.75 * smoothstep(0.62, 1.25, polar))
     rays = 1 + 0.2 * np.sin(around * 17 + rng.uniform(0, 6)) * np.sin(around * 29 + rng.uniform(0, 6))
     iris = look.iris * rays[..., None] * (1.25 - 0.9 * smoothstep(0.3, 0.46, polar))[..., None]
-    colour = _mix(colour, 0, 0 * polar) + smoothstep(0.475, 0.425, polar)[..., None] * (iris - colour)
+    colour = _mix(colour, iris, smoothstep(0.475, 0.425, polar))
     colour = colour * (1 - 0.96 * smoothstep(0.215, 0.165, polar))[..., None]
     patch = np.empty((height, width, 5), dtype=np.float32)
     patch[..., :3], patch[..., 3], patch[..., 4] = linear(np.clip(colour, 0.005, 1)), 1.0, 0.25
@@ -368,8 +376,8 @@ def _eye(look: Look, width: int, height: int) -> np.ndarray:
 EYE_SPAN = 1.9
 
 
-def _teeth(look: Look, width: int, height: int) -> np.ndarray:
-    v, u = np.meshgrid(np.linspace(0, 1, height), np.linspace(-1, 1, width), indexing="ij")
+def _teeth(_: Look, width: int, height: int) -> np.ndarray:
+    _, u = np.meshgrid(np.linspace(0, 1, height), np.linspace(-1, 1, width), indexing="ij")
     gaps = np.abs(np.sin(np.sign(u) * np.abs(u) ** 0.9 * np.pi * 4))
     colour = np.array([0.86, 0.83, 0.76]) * (1 - 0.35 * (1 - smoothstep(0.0, 0.22, gaps)))[..., None]
     colour = colour * (1 - 0.75 * smoothstep(0.35, 1.0, np.abs(u)))[..., None]
