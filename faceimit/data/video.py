@@ -16,6 +16,7 @@ import numpy as np
 from faceimit.errors import InputError
 
 DEFAULT_FPS = 25.0
+SLOWEST, FASTEST = 0.1, 1000.0  # frames per second; a file that claims others is wrong about itself
 # Packets looked at to find the usual frame interval of a variable-rate stream (about 20 s of video).
 PROBED_PACKETS = 600
 # A damaged stream is given up after this many packets in a row that do not decode (about 10 s of video).
@@ -221,7 +222,8 @@ def probe(path: Path) -> VideoInfo:
         expected = stream.frames or None
         if expected is None and stream.duration and stream.time_base and fps:
             expected = round(float(stream.duration * stream.time_base) * fps)
-    return VideoInfo(path, fps or _usual_rate(path), expected, width, height)
+    fps = fps or _usual_rate(path)
+    return VideoInfo(path, fps if SLOWEST <= fps <= FASTEST else DEFAULT_FPS, expected, width, height)
 
 
 def _first_frame(container: "av.container.InputContainer", stream: "av.VideoStream") -> av.VideoFrame | None:

@@ -5,6 +5,7 @@
 
 import argparse
 import difflib
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -52,6 +53,10 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         command(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (| head); Python would complain again when it closes the stream.
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     except (InputError, OSError) as error:
         if "--debug" in arguments:
             raise

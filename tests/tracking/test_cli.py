@@ -1,0 +1,74 @@
+import subprocess
+import sys
+
+import pytest
+
+from faceimit.errors import InputError
+from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
+
+
+def raising(error):
+    def command(arguments):
+        raise error
+
+    return command
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "sentence"),
+    [
+        (InputError("a\nb"), 2, "error: a b\n"),
+        (FileNotFoundError(2, "No such file or directory", "x.mp4"), 2, "error: x.mp4: no such file"),
+        (OSError(28, "No space left on device"), 2, "error: no space left on device"),
+        (KeyboardInterrupt(), 130, "interrupted\n"),
+    ],
+)
+def test_failures_become_a_sentence_and_a_code(capsys, error, code, sentence):
+    assert run_command(raising(error), []) == code
+    err = capsys.readouterr().err
+    assert err.startswith(sentence)
+    assert err.count("\n") == 1
+
+
+def test_success_is_zero_and_gets_the_arguments():
+    seen: list[str] = []
+    assert run_command(seen.extend, ["a", "b"]) == 0
+    assert seen == ["a", "b"]
+
+
+def test_debug_and_bugs_show_their_traceback():
+    with pytest.raises(InputError):
+        run_command(raising(InputError("a")), ["--debug"])
+    with pytest.raises(ZeroDivisionError):
+        run_command(raising(ZeroDivisionError()), [])
+
+
+def test_a_closed_pipe_is_no_error():
+    code = (
+        "import sys; from faceimit.tracking.cli import run_command\n"
+        "sys.exit(run_command(lambda _: print('x\\n' * 100000), []))"
+    )
+    shell = f'{sys.executable} -c "{code}" | head -1; exit ${{PIPESTATUS[0]}}'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "x\n", "")
+
+
+def test_neighbours():
+    assert did_you_mean("dist", ["dis", "histogram"]) == " (did you mean dis?)"
+    assert did_you_mean("zzz", ["dis", "histogram"]) == ""
+
+
+def test_misspelt_options_and_missing_arguments():
+    parser = CommandParser("It does.", "  it --that", prog="it")
+    parser.add_argument("--that")
+    with pytest.raises(InputError, match=r"unknown option --thta \(did you mean --that\?\); see it --help"):
+        parser.parse_args(["--thta", "1"])
+    with pytest.raises(InputError, match="expected one argument"):
+        parser.parse_args(["--that"])
+
+
+def test_the_example_is_in_the_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        CommandParser("It does.", "  it --that", prog="it").parse_args(["--help"])
+    assert caught.value.code == 0
+    assert "example:\n  it --that" in capsys.readouterr().out
