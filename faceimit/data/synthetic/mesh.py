@@ -76,7 +76,17 @@ def _curve(*points: tuple[float, float]) -> PchipInterpolator:
 
 # Half width of the head, its depth before and behind the axis, and the jaw line's height, over y (the last over x).
 _HALF_WIDTH = _curve(
-    *[(-21, 6.2), (-16, 5.3), (-14, 5.0), (-12.5, 5.1), (-11, 5.4), (-10, 5.75), (-8.6, 6.2), (-7.2, 6.55), (-5, 6.85)],
+    *[
+        (-21, 6.0),
+        (-16, 5.0),
+        (-14, 4.75),
+        (-12.5, 4.95),
+        (-11, 5.35),
+        (-10, 5.75),
+        (-8.6, 6.2),
+        (-7.2, 6.55),
+        (-5, 6.85),
+    ],
     *[(-2.4, 7.15), (0, 7.25), (2, 7.25), (4, 7.1), (6, 6.6), (8, 5.3), (9, 3.9), (9.6, 2.2), (9.85, 0.4)],
 )
 _FRONT = _curve(

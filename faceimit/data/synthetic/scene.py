@@ -17,7 +17,7 @@ def draw_light(rng: np.random.Generator, gain: np.ndarray) -> Light:
     tint = np.array([1 + warm, 1.0, 1 - warm])
     other = np.array([1 - 0.6 * warm, 1.0, 1 + 0.6 * warm])
     softness = rng.uniform(0.25, 0.8)
-    level = rng.uniform(0.75, 1.15)
+    level = rng.uniform(0.8, 1.45)
     strong, ambient = level * (1.05 - 0.6 * softness), level * (0.18 + 0.4 * softness)
     rows = np.stack([key, strong * tint, fill, 0.3 * ambient * other, ambient * other, 0.55 * ambient * tint])
     return Light(rows, gain)

@@ -72,6 +72,8 @@ class Look:
     hairline: float
     fringe: float
     part: float
+    parted: float
+    recede: float
     bald: float
     cloth: np.ndarray
     cloth_stripes: float
@@ -115,6 +117,8 @@ def draw_look(rng: np.random.Generator) -> Look:
         hairline=float(rng.normal(5.6, 0.45)),
         fringe=float(rng.uniform(0.8, 2.4)) if rng.random() < 0.2 else 0.0,
         part=float(rng.uniform(-3, 3)),
+        parted=float(rng.uniform(0.3, 1.4)) if rng.random() < 0.5 else 0.0,
+        recede=float(rng.uniform(-0.05, 0.12)),
         bald=float(male and rng.random() < 0.15),
         cloth=_cloth_colour(rng),
         cloth_stripes=float(rng.random() < 0.3) * float(rng.uniform(0.1, 0.5)),
@@ -351,7 +355,8 @@ def hair_volume(look: Look, x, y, angle) -> np.ndarray:
 def _above_hairline(look: Look, x, y, angle) -> np.ndarray:
     side = np.abs(angle)
     line = look.hairline - look.fringe * (1 + 0.4 * np.cos(x * 0.6 + look.part)) * (np.abs(x) < 6.5)
-    line = line - 0.06 * np.clip(np.abs(x) - 1.5, 0, None) ** 2
+    line = line - look.recede * np.clip(np.abs(x) - 1.5, 0, None) ** 2
+    line = line + look.parted * (1 - 0.35 * np.minimum(np.abs(x - look.part), 4.5))
     line = np.where(side > 0.95, line - 9.0 * smoothstep(0.95, 1.35, side), line)
     line = np.where(side > 1.9, -9.0, line)
     return y - line
