@@ -90,7 +90,11 @@ def test_a_wheel_carries_code_conf_and_weights(wheel):
 
 def test_an_installed_wheel_finds_its_conf(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path)
-    code = "from faceimit.tracking.config import composed, conf_dir; composed(['experiment=keyframe_multitask']); print(conf_dir())"
+    code = (
+        "from faceimit.tracking.config import composed, conf_dir\n"
+        "composed(['experiment=keyframe_multitask'])\n"
+        "print(conf_dir())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True,
         check=True,

@@ -84,6 +84,7 @@ def test_a_resumed_run_is_bit_exact(straight, tmp_path, step, validating, worker
     with pytest.raises(RuntimeError, match="crash"):
         train(with_callbacks(config, last=last, crash=crash))
     assert state(tmp_path / "run")["global_step"] in {step, step - 1}
+    assert (tmp_path / "run" / "metrics.json").is_file() == (step > 6)  # early, after the first validation
 
     run = train(config | {"resume": str(tmp_path / "run"), "run_dir": None})
     assert run == tmp_path / "run"

@@ -44,8 +44,11 @@ def _run(job: Job, root: str) -> None:
 
     from faceimit.tracking.config import changed_values, conf_dir, explained, plain, register_resolvers
 
-    arguments = sys.argv[1:] = _with_choices(sys.argv[1:]) if root == "train" else sys.argv[1:]
-    overrides = [word for word in arguments if not word.startswith("-") and "=" in word]
+    overrides = [word for word in sys.argv[1:] if word.startswith("~") or ("=" in word and not word.startswith("-"))]
+    flags = [word for word in sys.argv[1:] if word not in overrides]
+    if root == "train":
+        overrides = _with_choices(overrides, flags)
+    sys.argv[1:] = [*flags, *overrides]  # Hydra's parser does not take overrides on both sides of a flag
     register_resolvers()
     failures: list[Exception] = []
 
@@ -67,18 +70,18 @@ def _run(job: Job, root: str) -> None:
         raise failures[0]
 
 
-def _with_choices(arguments: list[str]) -> list[str]:
+def _with_choices(overrides: list[str], flags: list[str]) -> list[str]:
     """Add the choices that depend on the machine or on the run to resume, where the user has made none."""
-    given = dict(word.split("=", 1) for word in arguments if "=" in word)
+    given = dict(word.split("=", 1) for word in overrides if "=" in word)
     resume = given.get("resume")
-    if {"--help", "-h"} & set(arguments):
+    if {"--help", "-h"} & set(flags):
         choices = {"experiment": "keyframe_multitask"}
     elif resume is None or resume == "null":
         choices = {"profile": _profile_here()} if "experiment" in given and "profile" not in given else {}
     else:
         saved = saved_config(Path(resume).expanduser())
         choices = {name: saved[name] for name in ("experiment", "profile")}
-    return [*arguments, *(f"{name}={choice}" for name, choice in choices.items() if name not in given)]
+    return [*overrides, *(f"{name}={choice}" for name, choice in choices.items() if name not in given)]
 
 
 def _profile_here() -> str:

@@ -109,7 +109,7 @@ def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str
     run = wandb.init(
         project=project,
         name=name or folder.name,
-        id=run_id,
+        id=os.environ.get("WANDB_RUN_ID", run_id),  # a sweep names its runs itself
         dir=folder,
         mode=mode,
         resume="allow" if mode == "online" else None,
