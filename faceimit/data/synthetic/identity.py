@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from faceimit.data.synthetic import mesh
+from faceimit.data.synthetic.look import Look, draw_look
 from faceimit.data.synthetic.mesh import bump, smoothstep
-from faceimit.data.synthetic.texture import Look, draw_look
 
 # name: (standard deviation, limit) of the shape traits; see Shape.deform for their meaning.
 _TRAITS: dict[str, tuple[float, float]] = {

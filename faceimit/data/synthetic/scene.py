@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from faceimit.data.synthetic import mesh
+from faceimit.data.synthetic import mesh, parts
+from faceimit.data.synthetic.colour import linear
+from faceimit.data.synthetic.motion import glide
 from faceimit.data.synthetic.render import Light
-from faceimit.data.synthetic.texture import linear
 
 
 def draw_light(rng: np.random.Generator, gain: np.ndarray) -> Light:
@@ -55,12 +56,12 @@ def _shape(rng, picture, u, v):
     return np.where(inside[..., None], colour, picture)
 
 
-def draw_occluder(rng: np.random.Generator) -> mesh.Part:
+def draw_occluder(rng: np.random.Generator) -> parts.Part:
     """A hand or a plain object such as a cup or a microphone."""
     if rng.random() < 0.7:
-        return mesh.hand(rng.uniform(0, 1.5))
-    ball = mesh.sphere(9, 14, np.pi * 0.98, mesh.OBJECT)
-    return mesh.Part(ball.vertices * rng.uniform(1.5, 4.0, 3), ball.triangles, ball.uv, mesh.OBJECT)
+        return parts.hand(rng.uniform(0, 1.5))
+    ball = parts.sphere(9, 14, np.pi * 0.98, mesh.OBJECT)
+    return parts.Part(ball.vertices * rng.uniform(1.5, 4.0, 3), ball.triangles, ball.uv, mesh.OBJECT)
 
 
 def draw_occluder_path(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
@@ -73,9 +74,7 @@ def draw_occluder_path(rng: np.random.Generator, frames: int, fps: float) -> np.
     start, travel, stay = time[-1] * rng.uniform(0, 0.7), rng.uniform(0.25, 0.8), rng.gamma(1.2, 0.4)
     path = np.array([outside, outside, spot, spot + rng.normal(0, 1, 2), leave, leave])
     places = np.array([-10.0, start, start + travel, start + travel + stay, start + 2 * travel + stay, time[-1] + 60])
-    from faceimit.data.synthetic.motion import _glide
-
-    xy = _glide(time, places, path)
+    xy = glide(time, places, path)
     depth = np.full(frames, rng.uniform(6, 12))
     spin = rng.normal(0, 0.35, 3) + np.outer(np.sin(time * rng.uniform(1, 4)), rng.normal(0, 0.15, 3))
     return np.column_stack([xy, depth, spin])

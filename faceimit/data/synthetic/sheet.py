@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 
-from faceimit.data.synthetic import camera, motion, scene
+from faceimit.data.synthetic import camera, scene
+from faceimit.data.synthetic.expressions import EXPRESSIONS, coefficients
 from faceimit.data.synthetic.identity import draw_identity
 from faceimit.data.synthetic.render import SUPERSAMPLING, Drive, FaceRenderer, draw, frame_camera
 
 # Column titles and the coefficients shown below them.
 COLUMNS: dict[str, dict[str, float]] = {
     "neutral": {},
-    **{name: motion.EXPRESSIONS[name] for name in ("joy", "anger", "surprise", "sadness", "disgust", "fear")},
+    **{name: EXPRESSIONS[name] for name in ("joy", "anger", "surprise", "sadness", "disgust", "fear")},
     "blink": {"eyeBlink": 0.7, "eyeLookDown": 0.6, "eyeSquint": 0.35},
     "gaze left": {"eyeLookOutLeft": 0.9, "eyeLookInRight": 0.9},
     "gaze up": {"eyeLookUp": 1.0},
@@ -28,7 +29,7 @@ def sheet(identities: list[int], columns: dict[str, dict[str, float]], size: int
 
 def _row(identity: int, columns: dict[str, dict[str, float]], size: int) -> np.ndarray:
     rng = np.random.default_rng([identity, 3])
-    shapes = np.stack([motion.coefficients(weights) for weights in columns.values()])
+    shapes = np.stack([coefficients(weights) for weights in columns.values()])
     count, still = len(shapes), np.zeros((len(shapes), 3))
     pose = still + rng.normal(0, 1, 3) * np.radians([7, 4, 2])
     drive = Drive(shapes, pose, still, still, np.tile([1.0, 0.0, 0.0], (count, 1)))

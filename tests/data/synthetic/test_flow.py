@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceimit.data.synthetic import mesh, scene
+from faceimit.data.synthetic import parts, scene
 from faceimit.data.synthetic.identity import draw_identity
 from faceimit.data.synthetic.render import Drive, FaceRenderer, draw, frame_camera
 from faceimit.face.blendshapes import INDEX
@@ -88,7 +88,7 @@ def test_what_a_turning_head_uncovers_is_occluded(renderer):
 
 
 def test_a_hand_before_the_face_hides_it(renderer):
-    hidden = FaceRenderer(draw_identity(4), SIZE, mesh.hand(0.5))
+    hidden = FaceRenderer(draw_identity(4), SIZE, parts.hand(0.5))
     moves = drive()
     path = np.zeros((2, 6))
     path[0, :3], path[1, :3] = (0, -5, 10), (40, -5, 10)
