@@ -86,7 +86,7 @@ def test_a_resumed_run_is_bit_exact(straight, tmp_path, step, validating, worker
     assert state(tmp_path / "run")["global_step"] in {step, step - 1}
     assert (tmp_path / "run" / "metrics.json").is_file() == (step > 6)  # early, after the first validation
 
-    run = train(config | {"resume": str(tmp_path / "run"), "run_dir": None})
+    run = train(config | {"resume": str(tmp_path / "run"), "run_dir": None}, {"callbacks": config["callbacks"]})
     assert run == tmp_path / "run"
     for key in ("state_dict", "optimizer_states", "lr_schedulers", "global_step", "epoch"):
         assert same(state(run)[key], state(expected)[key]), key

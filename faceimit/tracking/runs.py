@@ -12,9 +12,17 @@ import yaml
 from faceimit.errors import InputError
 from faceimit.tracking.files import write_json, write_metrics, write_text
 
-# may differ when a run is resumed: where it goes on, how long it trains, who watches
-FREE = ("resume", "run_dir", "runs", "logger", "callbacks", "test", "cache", "budget.minutes", "budget.epochs")
-FREE_TRAINER = ("trainer.max_epochs", "trainer.max_steps", "trainer.max_time", "trainer.enable_progress_bar")
+# what a resumed run may change: who watches, and how long it trains (by the name of the trainer's argument)
+WATCHERS = ("logger", "callbacks", "test")
+LENGTH = {
+    "budget.epochs": "max_epochs",
+    "budget.minutes": "max_time",
+    "trainer.max_epochs": "max_epochs",
+    "trainer.max_steps": "max_steps",
+    "trainer.max_time": "max_time",
+}
+# where runs go says nothing about a run that is there
+PLACES = ("resume", "runs", "run_dir")
 
 # the folder the first of several training processes has chosen, told to those it starts
 SHARED = "FACEIMIT_RUN"
@@ -106,7 +114,7 @@ def _resumed(folder: Path, config: dict[str, Any], changed: Mapping[str, Any]) -
     if not last.is_file():
         raise InputError(f"run {folder} has no checkpoints/last.ckpt to continue from, start it anew")
     for name, value in changed.items():
-        if name.startswith(FREE) or name in FREE_TRAINER:
+        if name in LENGTH or name.split(".")[0] in (*WATCHERS, *PLACES):
             continue
         before = _select(saved, name)
         if before != value:
@@ -114,16 +122,16 @@ def _resumed(folder: Path, config: dict[str, Any], changed: Mapping[str, Any]) -
                 f"run {folder} was trained with {name}={before}, not {value}, "
                 "resume it without that override or start a new run"
             )
-    return Run(folder, _with_free(saved, config, changed), last)
+    return Run(folder, _with_changes(saved, config, changed), last)
 
 
-def _with_free(saved: dict[str, Any], config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
-    merged = saved | {"resume": config["resume"], "logger": config["logger"], "callbacks": config["callbacks"]}
-    merged["test"] = config["test"]
+def _with_changes(saved: dict[str, Any], config: dict[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    merged = saved | {"resume": config["resume"], "trainer": dict(saved["trainer"])}
     for name in changed:
-        if name in FREE_TRAINER or name.startswith("budget."):
-            key = {"budget.epochs": "max_epochs", "budget.minutes": "max_time"}.get(name, name.removeprefix("trainer."))
-            merged["trainer"] = merged["trainer"] | {key: config["trainer"].get(key)}
+        if name in LENGTH:
+            merged["trainer"][LENGTH[name]] = config["trainer"].get(LENGTH[name])
+        elif name.split(".")[0] in WATCHERS:
+            merged[name.split(".")[0]] = config[name.split(".")[0]]
     return merged
 
 
