@@ -179,6 +179,14 @@ def test_weights_none_leaves_the_net(net):
     assert load_flow_weights(net, "none") is net
 
 
+def test_shipped_weights_see_motion():
+    net = load_flow_weights(FastFlowNet(), "shipped").eval()
+    with torch.no_grad():
+        flow = net.full(net(picture(96), picture(96, 1.5, -0.75)), (96, 96))[0, :, 16:-16, 16:-16]
+    median = flow.flatten(1).median(dim=1).values
+    torch.testing.assert_close(median, torch.tensor([1.5, -0.75]), atol=0.25, rtol=0)
+
+
 def test_weights_of_a_file(tmp_path, net):
     path = tmp_path / "flow.safetensors"
     save_file({k: v.half().contiguous() for k, v in net.state_dict().items()}, path)
