@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from faceimit.data.clipfile import load_clip
-from faceimit.data.flow_chain import chained_flow
 from faceimit.data.synthetic.generate import prepare
 from faceimit.metrics.classical_flow import dis, farneback, flow_of_pairs
 from faceimit.metrics.flow import EndPointError
+from faceimit.metrics.flow_chain import chained_flow
 from faceimit.nets.fastflownet import FastFlowNet, load_flow_weights
 
 GAPS = (1, 2, 4)

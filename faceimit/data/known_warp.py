@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from faceimit.nets.warp import inside, pixel_grid
+from faceimit.data.pixel_grid import inside, pixel_grid
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from faceimit.data.pixel_grid import inside, pixel_grid
 
-def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Tensor:
-    """Pixel centres, (1, 2, height, width) float32: channel 0 is x (column), channel 1 is y (row)."""
-    rows = torch.arange(height, dtype=torch.float32, device=device).view(1, 1, height, 1).expand(1, 1, height, width)
-    columns = torch.arange(width, dtype=torch.float32, device=device).view(1, 1, 1, width).expand(1, 1, height, width)
-    return torch.cat([columns, rows], dim=1)
+__all__ = ["compose", "inside", "pixel_grid", "upsample_flow", "warp"]
 
 
 def warp(image: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:
@@ -42,14 +39,6 @@ def warp(image: Tensor, flow: Tensor, padding_mode: str = "border") -> Tensor:
     grid = torch.stack([x, y], dim=-1)  # (N, H, W, 2)
     sampled = F.grid_sample(image.to(precision), grid, mode="bilinear", padding_mode=padding_mode, align_corners=False)
     return sampled.to(image.dtype)
-
-
-def inside(flow: Tensor) -> Tensor:
-    """Where x + flow(x) still lies within the picture: (N, 2, H, W) -> (N, 1, H, W) bool."""
-    height, width = flow.shape[-2:]
-    position = pixel_grid(height, width, flow.device) + flow
-    x, y = position[:, :1], position[:, 1:]
-    return (x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1)
 
 
 def upsample_flow(flow: Tensor, size: tuple[int, int]) -> Tensor:

@@ -7,7 +7,6 @@ import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
-from faceimit.data.flow_chain import chained_flow
 from faceimit.data.known_warp import KnownWarpParams, corrupt, corrupted, joined, layered_pair, warped_pair
 from faceimit.errors import InputError
 from faceimit.losses.endpoint import endpoint_loss
@@ -17,6 +16,7 @@ from faceimit.losses.smoothness import smoothness_loss
 from faceimit.losses.ssim import blur, resize_to, ssim_pyramid_loss
 from faceimit.metrics.classical_flow import dis, farneback, flow_of_pairs
 from faceimit.metrics.flow import EndPointError
+from faceimit.metrics.flow_chain import chained_flow
 from faceimit.nets.fastflownet import FastFlowNet, FlowPyramid, load_flow_weights
 from faceimit.nets.warp import warp
 

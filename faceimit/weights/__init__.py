@@ -1,1 +1,0 @@
-"""Trained weights that come with the package."""
