@@ -164,6 +164,7 @@ def _render_all(settings: Settings, paths: list[Path], missing: list[int], worke
                 render_to_file(settings, i, paths[i])
                 bar.advance(task)
             return
+        render_clip(0, 0, frames=2, size=32, flow=True)  # compile once here, not in every process
         with ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), _single_thread) as pool:
             jobs = [pool.submit(render_to_file, settings, i, paths[i]) for i in missing]
             try:
