@@ -21,7 +21,14 @@ FORMAT = "faceimit-keyframe-1"
 CROP = 128  # pixels: the networks are trained on crops of this side
 
 
-def pack_network(net: Any, arguments: Mapping[str, Any], search: SearchParams, name: str, half: bool = True) -> bytes:
+def pack_network(
+    net: Any,
+    arguments: Mapping[str, Any],
+    search: SearchParams,
+    name: str,
+    half: bool = True,
+    c_ref: float | None = None,
+) -> bytes:
     """The content of a weights file.
 
     Args:
@@ -30,6 +37,7 @@ def pack_network(net: Any, arguments: Mapping[str, Any], search: SearchParams, n
         search: chosen on validation.
         name: of the method, for people.
         half: store weights as float16, half the size; they are computed with as float32.
+        c_ref: change that scores 1, of the training split.
     """
     import torch
     from safetensors.torch import save
@@ -39,6 +47,7 @@ def pack_network(net: Any, arguments: Mapping[str, Any], search: SearchParams, n
         return tensor.half() if half and tensor.is_floating_point() else tensor
 
     header = {"format": FORMAT, "name": name, "arguments": dict(arguments), "search": asdict(search)}
+    header["c_ref"] = c_ref
     state = {key: stored(tensor) for key, tensor in net.state_dict().items()}
     return save(state, metadata={"faceimit": json.dumps(header, sort_keys=True)})
 
@@ -71,11 +80,19 @@ def _read(path: str | Path | None) -> bytes:
         raise InputError(f"cannot read weights {path} ({error.strerror}), check the path") from error
 
 
-def _unpack(content: bytes, named: str, device: str) -> ChunkedScorer:
+def starting_weights(path: str | Path | None) -> dict[str, Any]:
+    """The tensors of a weights file (None: the shipped one), for a training that starts from them.
+
+    Raises:
+        InputError: no such file, not a weights file, or damaged.
+    """
+    return _tensors(_read(path), "the shipped keyframe weights" if path is None else str(path))[0]
+
+
+def _tensors(content: bytes, named: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Weights by name, and the header."""
     from safetensors import SafetensorError
     from safetensors.torch import load
-
-    from faceimit.nets.keyframe import KeyframeNet
 
     try:
         state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in load(content).items()}
@@ -83,7 +100,13 @@ def _unpack(content: bytes, named: str, device: str) -> ChunkedScorer:
         described = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["faceimit"]
     except (SafetensorError, KeyError) as error:
         raise InputError(f"{named}: not a keyframe weights file, give one or a checkpoint") from error
-    header = json.loads(described)
+    return state, json.loads(described)
+
+
+def _unpack(content: bytes, named: str, device: str) -> ChunkedScorer:
+    from faceimit.nets.keyframe import KeyframeNet
+
+    state, header = _tensors(content, named)
     if header["format"] != FORMAT:
         raise InputError(f"{named}: format {header['format']!r} instead of {FORMAT!r}, train or fetch them again")
     net = KeyframeNet(**header["arguments"])

@@ -231,7 +231,7 @@ class Appearance(nn.Module):
 class FlowFeatures(nn.Module):
     """Multi-scale flow -> one vector a frame: fine to coarse, each level joining where the resolutions meet."""
 
-    CHANNELS = (32, 48, 64, 96)
+    CHANNELS = (16, 32, 64, 96)
 
     def __init__(self, width: int, affine: bool) -> None:
         super().__init__()
@@ -339,7 +339,7 @@ def build_backbone(name: str, channels: int) -> tuple[nn.Module, int]:
     if name not in BACKBONES:
         raise InputError(f"expected backbone to be one of {', '.join(BACKBONES)} but got {name!r}, try resnet18")
     if name == "compact":  # a few million multiplications: for a CPU that also trains
-        widths = (channels, 24, 48, 64, 96)
+        widths = (channels, 16, 32, 64, 96)
         return nn.Sequential(*(stage(i, o, 2) for i, o in itertools.pairwise(widths))), widths[-1]
     if name == "mobilenet_v3_small":
         trunk = torchvision.models.mobilenet_v3_small(weights=None).features

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from faceimit.data.corpus import Corpus
+from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
 from faceimit.keyframes.tuning import tune
+from faceimit.keyframes.weights import starting_weights
 from faceimit.losses.score import correlation_loss, score_loss, slope_loss, velocity_loss
 from faceimit.losses.ssim import ssim_pyramid_loss
 from faceimit.metrics.correlation import pearson
@@ -32,6 +34,7 @@ class KeyframeTask(pl.LightningModule):
         backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout: of
             :class:`faceimit.nets.keyframe.KeyframeNet`.
         flow_weights: where the flow network starts: "shipped", "none" or a .safetensors file.
+        start: where the whole network starts, to fine-tune: "none", "shipped" or a .safetensors file of such a network.
         joint: windows of a batch whose losses train the flow as well; null: all of them, 0: the flow stays as it is.
         joint_every: steps from one such batch to the next.
         reuse_flow: compute the flow of the training clips once, with the weights it starts from, for the windows that
@@ -64,6 +67,7 @@ class KeyframeTask(pl.LightningModule):
         look_ahead: int = 3,
         dropout: float = 0.5,
         flow_weights: str = "shipped",
+        start: str = "none",
         joint: int | None = None,
         joint_every: int = 1,
         reuse_flow: bool = False,
@@ -84,6 +88,8 @@ class KeyframeTask(pl.LightningModule):
         self.net = KeyframeNet(backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout)
         if self.net.flow is not None:
             load_flow_weights(self.net.flow, flow_weights)
+        if start != "none":
+            load_start(self.net, start)
         self.weights = {"mse": mse, "slope": slope, "velocity": velocity, "correlation": correlation, "ssim": ssim}
         self.joint, self.joint_every = joint, joint_every
         self.search = SearchParams()
@@ -167,6 +173,8 @@ class KeyframeTask(pl.LightningModule):
         start = KeyframeNet(**self.net_arguments())
         assert start.flow is not None
         load_flow_weights(start.flow, self.hparams["flow_weights"])
+        if self.hparams["start"] != "none":
+            load_start(start, self.hparams["start"])
         start = start.eval().to(self.device)
         for index in track(range(len(corpus)), "flow of the training clips", self.trainer.is_global_zero):
             if index not in corpus.flow:
@@ -255,6 +263,21 @@ class KeyframeTask(pl.LightningModule):
             previous, current = pair.permute(0, 2, 3, 1).cpu().numpy()
             drawn["flow"] = pictures.flow_figure(previous, current, flow)
         return drawn
+
+
+def load_start(net: KeyframeNet, source: str) -> None:
+    """Fill the whole network from a weights file.
+
+    Raises:
+        InputError: the file is missing, damaged, or of a network of another shape.
+    """
+    state = starting_weights(None if source == "shipped" else source)
+    try:
+        net.load_state_dict(state)
+    except RuntimeError as error:
+        raise InputError(
+            f"weights {source} are of another network than this task's, try task.start=none"
+        ) from error
 
 
 def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> tuple[np.ndarray, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 from faceimit.errors import InputError
+from faceimit.tracking.memory import keep_freed_memory
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -51,6 +52,7 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
     A file that cannot be read or written (missing, no permission, disk full) counts as bad input.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    keep_freed_memory()
     try:
         command(arguments)
         sys.stdout.flush()

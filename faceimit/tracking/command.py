@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.tracking.cli import run_command
+from faceimit.tracking.memory import keep_freed_memory
 from faceimit.tracking.runs import saved_config
 
 Job = Callable[[dict[str, Any], Mapping[str, Any]], None]
@@ -25,6 +26,7 @@ def run_configured(job: Job, root: str = "train") -> int:
 
 
 def _stoppable(job: Job, root: str) -> None:
+    keep_freed_memory()
     try:
         _run(job, root)
     except Exception as error:
