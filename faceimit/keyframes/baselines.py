@@ -10,7 +10,8 @@ import numpy as np
 SIZE = 128
 _CELLS = 4
 _BINS = 32
-_HOG = ((SIZE, SIZE), (16, 16), (8, 8), (8, 8), 9)
+_DIRECTIONS = 9
+_HOG_CELL = 8
 
 
 def grey(frame: np.ndarray) -> np.ndarray:
@@ -67,10 +68,28 @@ def histogram_distance(previous: np.ndarray, current: np.ndarray) -> float:
 def gradients(frame: np.ndarray) -> np.ndarray:
     """Frame -> (15 * 15, 36) float32 histograms of oriented gradients, unit length a block.
 
-    Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", 2005.
+    Dalal and Triggs, "Histograms of Oriented Gradients for Human Detection", 2005: 9 unsigned directions, cells of
+    8 px, blocks of 2 x 2 cells, L2 norm clipped at 0.2. OpenCV 5 has it in its contributed modules only.
     """
-    image = cv2.GaussianBlur(grey(frame), (0, 0), 1.0)
-    return np.asarray(cv2.HOGDescriptor(*_HOG).compute(image), dtype=np.float32).reshape(-1, 36)
+    image = np.sqrt(cv2.GaussianBlur(grey(frame), (0, 0), 1.0).astype(np.float32))
+    length, angle = cv2.cartToPolar(cv2.Sobel(image, -1, 1, 0, ksize=1), cv2.Sobel(image, -1, 0, 1, ksize=1))
+    position = angle * (_DIRECTIONS / np.pi) - 0.5  # in bins; a gradient is shared by the two nearest
+    low = np.floor(position)
+    part = position - low
+    first = low.astype(np.int32) % _DIRECTIONS
+    votes = np.zeros((_DIRECTIONS, SIZE, SIZE), np.float32)
+    np.put_along_axis(votes, first[None], (length * (1 - part))[None], axis=0)
+    np.put_along_axis(votes, (first[None] + 1) % _DIRECTIONS, (length * part)[None], axis=0)
+    side = SIZE // _HOG_CELL
+    cells = votes.reshape(_DIRECTIONS, side, _HOG_CELL, side, _HOG_CELL).sum(axis=(2, 4))
+    corners = [cells[:, y : side - 1 + y, x : side - 1 + x] for y in (0, 1) for x in (0, 1)]
+    blocks = np.concatenate(corners).reshape(4 * _DIRECTIONS, -1).T  # (15 * 15, 36)
+    return _unit(np.minimum(_unit(blocks, 0.1 * blocks.shape[1]), 0.2), 1e-3)
+
+
+def _unit(rows: np.ndarray, floor: float) -> np.ndarray:
+    """Rows scaled to length 1; those shorter than `floor`, which are noise, stay short."""
+    return rows / (np.linalg.norm(rows, axis=1, keepdims=True) + floor)
 
 
 def descriptor_distance(previous: np.ndarray, current: np.ndarray) -> float:
