@@ -15,7 +15,9 @@ help:
 
 train: $(VENV)/.installed
 	$(PY) -m faceimit.train experiment=keyframe_multitask $(ARGS)
-	$(PY) -m faceimit.evaluate checkpoint=runs/keyframe_multitask/latest/checkpoints/best.ckpt
+	$(PY) -m faceimit.train experiment=keyframe_resnet50 $(ARGS)
+	$(PY) -m faceimit.evaluate checkpoint=runs/keyframe_multitask/latest/checkpoints/best.ckpt \
+		+others.resnet50_without_flow=runs/keyframe_resnet50/latest/checkpoints/best.ckpt
 
 test: lint
 	$(PY) -m pytest -n $(JOBS) -m "not slow" $(ARGS)
