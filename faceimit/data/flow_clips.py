@@ -126,8 +126,9 @@ class FlowClips(LightningDataModule):
     def _rendered(self, split: str, count: int, clean: bool, flow: bool = True) -> list[Path]:
         from faceimit.data.synthetic.generate import prepare
 
-        arguments = {"frames": self.frames, "size": self.size, "flow": flow, "clean": clean}
-        return prepare(self.root, split, count, self.seed, **arguments) if count else []
+        if not count:
+            return []
+        return prepare(self.root, split, count, self.seed, self.frames, self.size, flow=flow, clean=clean)
 
     def _measured(self, split: str) -> list[tuple[Path, bool]]:
         noisy = (self.clips[split] + 1) // 2

@@ -213,7 +213,7 @@ def compress(images: Tensor, generator: torch.Generator, share: float) -> Tensor
         _, coded = cv2.imencode(
             ".jpg", np.ascontiguousarray(picture[:, :, ::-1]), [cv2.IMWRITE_JPEG_QUALITY, int(quality[index])]
         )
-        decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)[:, :, ::-1].copy()
+        decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))[:, :, ::-1].copy()
         out[index] = torch.from_numpy(decoded).permute(2, 0, 1).float() / 255
     return out
 

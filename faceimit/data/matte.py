@@ -42,19 +42,20 @@ def render_layers(identity: int, seed: int, size: int) -> Layers:
     path = scene.draw_occluder_path(rng, 100, 25.0)
     spot = path[np.argmin(np.abs(path[:, :2] - [0, -5]).sum(axis=1))]
     crop = camera.draw_crop(rng, 100, 25.0)[chosen]
-    tracks = [track[chosen] for track in (moves.blendshapes, moves.pose, moves.translation, moves.body)]
+    face, pose, place, body = (t[chosen] for t in (moves.blendshapes, moves.pose, moves.translation, moves.body))
     present = np.tile(spot, (STILLS, 1)) + rng.normal(0, 1, (STILLS, 6)) * [3, 3, 1, 0.3, 0.3, 0.3]
     absent = present + np.array([500, 0, 0, 0, 0, 0])
     light = scene.draw_light(rng, np.ones(STILLS))
     renderer = FaceRenderer(draw_identity(identity), size, occluder)
-    rest = Drive(np.zeros((1, 52)), *(t.mean(0, keepdims=True) for t in tracks[1:]), crop=np.array([[1.0, 0.0, 0.0]]))
+    still = [track.mean(0, keepdims=True) for track in (pose, place, body)]
+    rest = Drive(np.zeros((1, 52)), still[0], still[1], still[2], crop=np.array([[1.0, 0.0, 0.0]]))
     distance = float(rng.uniform(45, 110))
-    view = frame_camera(renderer, Drive(*tracks, crop, absent), rest, distance)
+    view = frame_camera(renderer, Drive(face, pose, place, body, crop, absent), rest, distance)
 
     def pictures(where: np.ndarray, level: float) -> np.ndarray:
         side = int(1.6 * size * SUPERSAMPLING)
         plain = np.full((side, side, 3), level, np.float32)
-        frames = draw(renderer, Drive(*tracks, crop, where), view, light, plain, flow=False)
+        frames = draw(renderer, Drive(face, pose, place, body, crop, where), view, light, plain, flow=False)
         return np.stack([frame.image for frame, _ in frames])
 
     dark, bright, covered = pictures(absent, 0.0), pictures(absent, 1.0), pictures(present, 0.0)
@@ -104,7 +105,7 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            np.savez(file, **arrays)
+            np.savez(file, **arrays)  # type: ignore[arg-type]
         os.replace(temporary, path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}, free space or name another cache") from error

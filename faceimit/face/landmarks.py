@@ -5,7 +5,7 @@ Source: Sagonas et al., "300 Faces in-the-Wild Challenge", 2013.
 """
 
 GROUPS: dict[str, tuple[int, ...]] = {
-    "jaw": tuple(range(0, 17)),
+    "jaw": tuple(range(17)),
     "brow_right": tuple(range(17, 22)),
     "brow_left": tuple(range(22, 27)),
     "nose_bridge": tuple(range(27, 31)),

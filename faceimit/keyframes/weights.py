@@ -46,7 +46,7 @@ def pack_network(
         tensor = tensor.detach().cpu().contiguous()
         return tensor.half() if half and tensor.is_floating_point() else tensor
 
-    header = {"format": FORMAT, "name": name, "arguments": dict(arguments), "search": asdict(search)}
+    header: dict[str, Any] = {"format": FORMAT, "name": name, "arguments": dict(arguments), "search": asdict(search)}
     header["c_ref"] = c_ref
     state = {key: stored(tensor) for key, tensor in net.state_dict().items()}
     return save(state, metadata={"faceimit": json.dumps(header, sort_keys=True)})

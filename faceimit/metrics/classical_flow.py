@@ -34,7 +34,7 @@ def dis(preset: str = "medium", smooth: float = 0.0) -> FlowMethod:
         "fast": cv2.DISOPTICAL_FLOW_PRESET_FAST,
         "medium": cv2.DISOPTICAL_FLOW_PRESET_MEDIUM,
     }
-    search = cv2.DISOpticalFlow_create(presets[preset])
+    search = cv2.DISOpticalFlow.create(presets[preset])
 
     def flow(previous: np.ndarray, current: np.ndarray) -> np.ndarray:
         if smooth > 0:

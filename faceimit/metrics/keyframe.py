@@ -5,6 +5,7 @@ The functions behind them are in :mod:`.matching`.
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
@@ -18,7 +19,7 @@ from faceimit.metrics.matching import (
     number_error,
 )
 
-Indices = Sequence[int] | Tensor
+Indices: TypeAlias = Sequence[int] | Tensor
 NAMES = ("E_n", "E_n_100", "E_l_ordinal", "E_l_matched", "E_l_near", "F1", "precision", "recall")
 HIGHER_IS_BETTER = ("F1", "precision", "recall")
 _LOCATIONS = ("ordinal", "matched", "near")

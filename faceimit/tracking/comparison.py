@@ -137,15 +137,15 @@ def network(scorer: StreamingScorer) -> ClipScore:
 
 def clip_rows(results: Iterable[Result], split: Split) -> list[Row]:
     """Errors of each method on each clip."""
-    rows = []
+    rows: list[Row] = []
     for result in results:
         for index, (keyframes, truth) in enumerate(zip(result.keyframes, split.truths, strict=True)):
             errors = KeyframeErrors()
             frames = len(split.scores[index])
             errors.update(keyframes, truth.strong, frames, truth.weak)
-            values = {name: float(value) for name, value in errors.compute().items()}
+            values: Row = {name: float(value) for name, value in errors.compute().items()}
             clip = split.corpus[index]
-            about = {"method": result.name, "clip": clip.name, "frames": frames, "true": len(truth.strong)}
+            about: Row = {"method": result.name, "clip": clip.name, "frames": frames, "true": len(truth.strong)}
             rows.append(about | values)
     return rows
 
