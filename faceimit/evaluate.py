@@ -15,11 +15,13 @@ SHIPPED = "shipped"
 NONE = "none"
 
 
-def evaluate(config: Mapping[str, Any]) -> Path:
+def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None) -> Path:
     """Score, choose search parameters on validation, measure on test, write the tables and plots.
 
     Args:
         config: plain, composed configuration (conf/evaluate.yaml).
+        changed: what the user set on the command line; without a word on the data, those of the checkpoint's run are
+            used.
 
     Returns:
         The folder of results.csv (one row a method), clips.csv (one a method and clip), results.json and plots.
@@ -32,10 +34,11 @@ def evaluate(config: Mapping[str, Any]) -> Path:
     from faceimit.tracking.environment import environment
     from faceimit.tracking.schema import build, check_target
 
-    check_target("data", config["data"])
+    settings = data_settings(config, changed or {})
+    check_target("data", settings)
     names = chosen_methods(config["methods"])
     networks = {name: load(path) for name, path in named_checkpoints(config).items()}
-    data = build(config["data"])
+    data = build(settings)
     data.prepare_data()
     val, test = (Split.of(data.corpus(split), data.c_ref) for split in ("val", "test"))
     scorers = {name: network(scorer) for name, scorer in networks.items()}
@@ -73,6 +76,24 @@ def named_checkpoints(config: Mapping[str, Any]) -> dict[str, str]:
     return ({} if first == NONE else {"faceimit": first}) | {str(k): str(v) for k, v in config["others"].items()}
 
 
+def data_settings(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data the user asked for, else those the checkpoint's run was trained and tested on."""
+    asked = {name.split(".")[0] for name in changed} & {"data", "budget", "seed", "cache"}
+    run = run_of(config["checkpoint"])
+    if asked or run is None:
+        return config["data"]
+    from faceimit.tracking.runs import saved_config
+
+    return saved_config(run)["data"]
+
+
+def run_of(checkpoint: str) -> Path | None:
+    """The run folder a checkpoint lies in."""
+    path = Path(str(checkpoint))
+    run = path.parents[1] if path.parent.name == "checkpoints" else None
+    return run if run is not None and (run / "config.yaml").is_file() else None
+
+
 def load(path: str) -> Any:
     """The scorer of a checkpoint, a .safetensors file or the shipped weights."""
     from faceimit.keyframes.weights import load_network, network_scorer
@@ -89,15 +110,13 @@ def out_folder(config: Mapping[str, Any]) -> Path:
     """Where the results go."""
     if config["out"] is not None:
         return Path(config["out"])
-    checkpoint = Path(str(config["checkpoint"]))
-    if checkpoint.parent.name == "checkpoints":
-        return checkpoint.parents[1] / "evaluation"
-    return Path("runs", "evaluation")
+    run = run_of(config["checkpoint"])
+    return Path("runs", "evaluation") if run is None else run / "evaluation"
 
 
 def main() -> int:
     """Compose the configuration from the command line and evaluate."""
-    return run_configured(lambda config, _: print(evaluate(config)), root="evaluate")
+    return run_configured(lambda config, changed: print(evaluate(config, changed)), root="evaluate")
 
 
 if __name__ == "__main__":

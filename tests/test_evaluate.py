@@ -5,7 +5,7 @@ import pytest
 
 from faceimit import evaluate as module
 from faceimit.errors import InputError
-from faceimit.evaluate import chosen_methods, evaluate, named_checkpoints, out_folder
+from faceimit.evaluate import chosen_methods, data_settings, evaluate, named_checkpoints, out_folder
 from faceimit.keyframes.methods import METHODS
 from faceimit.tracking.config import composed, plain
 
@@ -27,7 +27,11 @@ def test_names_and_folder(tmp_path):
     some = config("checkpoint=none", "+others.baseline=b.ckpt")
     assert named_checkpoints(some) == {"baseline": "b.ckpt"}
     assert named_checkpoints(config("checkpoint=a.ckpt")) == {"faceimit": "a.ckpt"}
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.yaml").write_text("data: {_target_: somewhere}")
     inside = config(f"checkpoint={tmp_path}/run/checkpoints/best.ckpt")
+    assert data_settings(inside, {}) == {"_target_": "somewhere"}
+    assert data_settings(inside, {"data.size": 128})["size"] == 128
     assert out_folder(inside) == tmp_path / "run" / "evaluation"
     assert out_folder(config("checkpoint=none", f"out={tmp_path}")) == tmp_path
 

@@ -9,6 +9,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
@@ -71,6 +72,10 @@ class ClipData(pl.LightningDataModule):
             self._corpora[split] = Corpus(self.sources(split), self.memory, flow=split != "train")
         return self._corpora[split]
 
+    def shares(self, corpus: Corpus) -> Sequence[float] | None:
+        """How often each training clip is drawn (:class:`faceimit.data.windows.Windows`)."""
+        return None
+
     def prepare_data(self) -> None:
         """Make what is not on the disk yet, in one process."""
         for split in SPLITS:
@@ -79,7 +84,8 @@ class ClipData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         corpus = self.corpus("train")
         steps = self.steps or max(1, sum(corpus.lengths()) // (self.window * self.batch_size))
-        windows = Windows(corpus, self.c_ref, self.window, steps * self.batch_size, self.strength, self.candidates)
+        count, shares = steps * self.batch_size, self.shares(corpus)
+        windows = Windows(corpus, self.c_ref, self.window, count, self.strength, self.candidates, shares)
         pin = torch.cuda.is_available()
         return DataLoader(
             windows,
@@ -150,6 +156,7 @@ class RealClips(ClipData):
         names: clips of each split.
         size: side of the crops in pixels.
         rendered: rendered clips of 100 frames added to the training split.
+        rendered_share: of the training windows, in [0, 1].
         rendered_root: cache folder of those.
         seed: of those.
         window, batch_size, steps, candidates, augmentation, c_ref, workers, memory: of :class:`ClipData`.
@@ -162,6 +169,7 @@ class RealClips(ClipData):
         names: Mapping[str, list[str]],
         size: int = 128,
         rendered: int = 0,
+        rendered_share: float = 0.5,
         rendered_root: str = ".cache/rendered",
         seed: int = 0,
         window: int = 24,
@@ -176,7 +184,15 @@ class RealClips(ClipData):
         super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
         self.root, self.cache, self.size, self.seed = root, cache, size, seed
         self.names = {split: list(names[split]) for split in SPLITS}
-        self.rendered, self.rendered_root = rendered, Path(rendered_root)
+        self.rendered, self.rendered_share, self.rendered_root = rendered, rendered_share, Path(rendered_root)
+
+    def shares(self, corpus: Corpus) -> Sequence[float] | None:
+        if not self.rendered:
+            return None
+        lengths = np.sqrt(corpus.lengths())
+        real = len(corpus) - self.rendered
+        ratio = self.rendered_share / max(1e-9, 1 - self.rendered_share) * lengths[:real].sum() / lengths[real:].sum()
+        return [1.0] * real + [float(ratio)] * self.rendered
 
     def sources(self, split: str) -> list[Path | Clip]:
         from faceimit.data.videos import load_real

@@ -31,6 +31,7 @@ class Windows(Dataset[Sample]):
         count: windows of an epoch.
         strength: augmentation; None: none.
         candidates: windows drawn for each one kept, 1: uniform.
+        shares: how often each clip is drawn, relative to a like one of its length; None: 1.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Windows(Dataset[Sample]):
         count: int,
         strength: Strength | None = None,
         candidates: int = 2,
+        shares: Sequence[float] | None = None,
     ) -> None:
         self.corpus, self.c_ref, self.window, self.count = corpus, c_ref, window, count
         self.strength, self.candidates = strength, candidates
@@ -53,6 +55,8 @@ class Windows(Dataset[Sample]):
                 f"try data.window={longest // 2}"
             )
         weights = np.sqrt([len(self._starts[i]) for i in self._usable])  # a long clip counts more, but no clip drowns
+        if shares is not None:
+            weights *= np.asarray(shares)[self._usable]
         self._odds = np.cumsum(weights / weights.sum())
 
     def __len__(self) -> int:

@@ -275,9 +275,7 @@ def load_start(net: KeyframeNet, source: str) -> None:
     try:
         net.load_state_dict(state)
     except RuntimeError as error:
-        raise InputError(
-            f"weights {source} are of another network than this task's, try task.start=none"
-        ) from error
+        raise InputError(f"weights {source} are of another network than this task's, try task.start=none") from error
 
 
 def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> tuple[np.ndarray, ...]:
