@@ -19,8 +19,9 @@ from faceimit.losses.ssim import ssim_pyramid_loss
 from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
-from faceimit.nets.keyframe import SCALES, KeyframeNet, KeyframeOutput, score_clip
+from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
 from faceimit.tasks import pictures
+from faceimit.tasks.flow_cache import FlowCache, as_float
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
@@ -39,6 +40,7 @@ class KeyframeTask(pl.LightningModule):
         joint_every: steps from one such batch to the next.
         reuse_flow: compute the flow of the training clips once, with the weights it starts from, for the windows that
             do not train it; without it the flow network runs on them too, three times the time on a CPU.
+        flow_cache: folder where that flow is kept for the next run; null: nowhere.
         mse, slope, velocity, correlation, ssim: weights of the losses.
         optimizer: "adamw" or "sgd" (momentum 0.9).
         lr: peak learning rate.
@@ -71,6 +73,7 @@ class KeyframeTask(pl.LightningModule):
         joint: int | None = None,
         joint_every: int = 1,
         reuse_flow: bool = False,
+        flow_cache: str | None = None,
         mse: float = 1.0,
         slope: float = 2.0,
         velocity: float = 10.0,
@@ -175,11 +178,10 @@ class KeyframeTask(pl.LightningModule):
         load_flow_weights(start.flow, self.hparams["flow_weights"])
         if self.hparams["start"] != "none":
             load_start(start, self.hparams["start"])
-        start = start.eval().to(self.device)
+        cache = FlowCache(self.hparams["flow_cache"], start.eval().to(self.device))
         for index in track(range(len(corpus)), "flow of the training clips", self.trainer.is_global_zero):
             if index not in corpus.flow:
-                frames = torch.from_numpy(corpus[index].frames).permute(0, 3, 1, 2)
-                corpus.flow[index] = flow_levels(start, frames.to(self.device))
+                corpus.flow[index] = cache.levels(corpus[index].frames)
 
     # ------------------------------------------------------------------ validation and test
 
@@ -278,24 +280,9 @@ def load_start(net: KeyframeNet, source: str) -> None:
         raise InputError(f"weights {source} are of another network than this task's, try task.start=none") from error
 
 
-def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> tuple[np.ndarray, ...]:
-    """Flow of each frame of a clip (T, 3, S, S) uint8 to its predecessor: levels (T, 2, h, w) float16, frame 0 zero."""
-    parts: list[list[np.ndarray]] = []
-    for start in range(0, len(frames) - 1, chunk):
-        flows = net.flow_of_clip(as_float(frames[start : start + chunk + 1])[None])[:SCALES]
-        parts.append([level.cpu().numpy().astype(np.float16) for level in flows])
-    levels = [np.concatenate(level) for level in zip(*parts, strict=True)]
-    return tuple(np.concatenate([np.zeros_like(level[:1]), level]) for level in levels)
-
-
 def track(steps: range, what: str, shown: bool) -> Iterable[int]:
     """The steps, with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import track as bar
 
     return bar(steps, what, console=Console(stderr=True), transient=True, disable=not shown)
-
-
-def as_float(frames: Tensor) -> Tensor:
-    """uint8 pictures to [0, 1]; done on the device, a quarter of the bytes travels."""
-    return frames.float().div(255.0) if frames.dtype == torch.uint8 else frames

@@ -1,0 +1,96 @@
+"""Flow of whole clips, kept on disk by the weights and the pictures it was computed from."""
+
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from faceimit.nets.keyframe import SCALES, KeyframeNet
+
+Levels = tuple[np.ndarray, ...]
+
+
+class FlowCache:
+    """Flow levels of clips by one flow network.
+
+    Args:
+        folder: where they are kept; None: nowhere.
+        net: in eval mode, with a flow branch.
+    """
+
+    def __init__(self, folder: str | Path | None, net: KeyframeNet) -> None:
+        self.net = net
+        self.folder = None if folder is None else Path(folder) / weights_key(net)
+
+    def levels(self, frames: np.ndarray) -> Levels:
+        """Flow of each frame to its predecessor.
+
+        Args:
+            frames: (T, S, S, 3) uint8 RGB, T >= 2.
+
+        Returns:
+            :data:`faceimit.nets.keyframe.SCALES` levels (T, 2, h, w) float16 in pixels of the level, zero at frame 0.
+        """
+        if self.folder is None:
+            return self._computed(frames)
+        path = self.folder / f"{hashlib.blake2b(np.ascontiguousarray(frames), digest_size=16).hexdigest()}.npz"
+        known = read_levels(path)
+        if known is None:
+            known = self._computed(frames)
+            write_levels(path, known)
+        return known
+
+    def _computed(self, frames: np.ndarray) -> Levels:
+        device = next(self.net.parameters()).device
+        return flow_levels(self.net, torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).to(device))
+
+
+def weights_key(net: KeyframeNet) -> str:
+    """A name for the flow network's weights."""
+    assert net.flow is not None
+    digest = hashlib.blake2b(digest_size=8)
+    for tensor in net.flow.state_dict().values():
+        digest.update(tensor.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_levels(path: Path) -> Levels | None:
+    """What :func:`write_levels` wrote; None where it is missing or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return tuple(stored[f"level{n}"] for n in range(SCALES))
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def write_levels(path: Path, levels: Levels) -> None:
+    """Written under a temporary name, then renamed; a cache that cannot be written is no reason to stop."""
+    stream = io.BytesIO()
+    np.savez(stream, **{f"level{n}": level for n, level in enumerate(levels)})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{id(levels)}.part")
+        temporary.write_bytes(stream.getvalue())
+        temporary.replace(path)
+    except OSError:
+        return
+
+
+@torch.no_grad()
+def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> Levels:
+    """Flow of each frame of a clip (T, 3, S, S) uint8 to its predecessor: levels (T, 2, h, w) float16, frame 0 zero."""
+    parts: list[list[np.ndarray]] = []
+    for start in range(0, len(frames) - 1, chunk):
+        flows = net.flow_of_clip(as_float(frames[start : start + chunk + 1])[None])[:SCALES]
+        parts.append([level.cpu().numpy().astype(np.float16) for level in flows])
+    levels = [np.concatenate(level) for level in zip(*parts, strict=True)]
+    return tuple(np.concatenate([np.zeros_like(level[:1]), level]) for level in levels)
+
+
+def as_float(frames: Tensor) -> Tensor:
+    """uint8 pictures to [0, 1]; done on the device, a quarter of the bytes travels."""
+    return frames.float().div(255.0) if frames.dtype == torch.uint8 else frames
