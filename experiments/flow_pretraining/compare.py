@@ -12,11 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 
 from faceimit.data.clipfile import load_clip
-from faceimit.data.synthetic.generate import prepare
+from faceimit.data.synthetic.generate import RENDERER_VERSION, prepare
 from faceimit.metrics.classical_flow import dis, farneback, flow_of_pairs
 from faceimit.metrics.flow import EndPointError
 from faceimit.metrics.flow_chain import chained_flow
@@ -164,7 +165,8 @@ def main() -> None:
     from faceimit.tracking.environment import environment
 
     facts = environment(args.seed)
-    extra = {"split": args.split, "seed": args.seed, "commit": facts.get("commit"), "torch": torch.__version__}
+    extra = {"split": args.split, "clip_count": args.clips, "seed": args.seed, "renderer": RENDERER_VERSION}
+    extra |= {"commit": facts["commit"]["id"][:10], "torch": torch.__version__, "opencv": cv2.__version__}
     save(table, args.out, extra)
     print(ratio_table(table))
 

@@ -248,6 +248,14 @@ def still_motion(count: int, size: tuple[int, int], generator: torch.Generator) 
     return (shift + zoom * centred) * moves * torch.rand((count, 1, 1, 1), generator=generator)
 
 
+def crop_shake(count: int, generator: torch.Generator, params: KnownWarpParams) -> Tensor:
+    """Shift of everything at once, as by an unsteady crop, on 40 % of the pairs: (count, 2, 1, 1) px."""
+    low, high = float(np.log(params.smallest)), float(np.log(params.largest))
+    length = uniform(generator, (count, 1, 1, 1), low, high).exp()
+    shakes = torch.rand((count, 1, 1, 1), generator=generator) < 0.4
+    return 0.7 * length * shakes * torch.randn((count, 2, 1, 1), generator=generator)
+
+
 def fast_motion(count: int, size: tuple[int, int], generator: torch.Generator, largest: float = 32.0) -> Tensor:
     """A hand passing: shift of 0.3 to `largest` px with a little rotation and zoom."""
     length = uniform(generator, (count, 1, 1, 1), float(np.log(0.3)), float(np.log(largest))).exp()
@@ -273,9 +281,11 @@ def layered_pair(
     """
     count, size = len(heads), (int(heads.shape[-2]), int(heads.shape[-1]))
     present = (torch.rand((count, 1, 1, 1), generator=generator) < 0.25).float()
-    flow = still_motion(count, size, generator)
+    shake = crop_shake(count, generator, params)
+    flow = shake + still_motion(count, size, generator)
     previous, current, visible = backgrounds, sample(backgrounds, flow), inside(flow)
-    stack = ((heads, head_motion(count, size, generator, params)), (hands, fast_motion(count, size, generator)))
+    moves = (head_motion(count, size, generator, params), fast_motion(count, size, generator))
+    stack = ((heads, shake + moves[0]), (hands, shake + moves[1]))
     for number, (layer, motion) in enumerate(stack):
         colour, alpha = layer[:, :3], layer[:, 3:] * (present if number else 1.0)
         moved = sample(alpha, motion, mode="bilinear")
