@@ -8,7 +8,6 @@ Trains what is not trained yet under runs/flow_branch/ and writes results.csv be
 import csv
 import io
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +26,6 @@ def main() -> None:
         measured = [metrics_of(flow, seed) for seed in SEEDS]
         variant = "with flow" if flow else "without flow"
         rows += [{"variant": variant, "seed": seed} | row for seed, row in zip(SEEDS, measured, strict=True)]
-        for what, take in (("mean", statistics.mean), ("sd", statistics.stdev)):
-            summary = {name: take([metrics[name] for metrics in measured]) for name in NAMES}
-            rows.append({"variant": variant, "seed": what} | summary)
     text = io.StringIO()
     writer = csv.DictWriter(text, ["variant", "seed", *NAMES], lineterminator="\n")
     writer.writeheader()
