@@ -35,7 +35,7 @@ def test_windows(tmp_path):
 
 def test_windows_longer_than_the_clip(tmp_path):
     write_clip(tmp_path / "a.npz", frames=4)
-    with pytest.raises(InputError, match="smaller data.window"):
+    with pytest.raises(InputError, match="fewer than 5 frames"):
         FlowWindows([tmp_path / "a.npz"], window=5)
 
 
