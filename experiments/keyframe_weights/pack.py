@@ -1,6 +1,6 @@
 """From a run of experiment=keyframe_weights to the weights file shipped in the package.
 
-    python experiments/keyframe_weights/pack.py RUN/checkpoints/best.ckpt [OUT.safetensors]
+python experiments/keyframe_weights/pack.py RUN/checkpoints/best.ckpt [OUT.safetensors]
 """
 
 import sys

@@ -6,22 +6,20 @@ left after the best affine motion (what the head does is not expression), a shor
 look-ahead, and a velocity head (how fast each blendshape moves) whose length is a second opinion on the score.
 """
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import BLENDSHAPES
+from faceimit.nets.backbone import build_backbone, stage
 from faceimit.nets.fastflownet import FastFlowNet
 from faceimit.nets.warp import warp
 
-BACKBONES = ("compact", "resnet10", "resnet18", "resnet34", "resnet50", "mobilenet_v3_small")
 MOTIONS = len(BLENDSHAPES) + 3  # blendshapes, then yaw, pitch, roll
 REFERENCE_FPS = 25.0
 DIFFERENCE_GAIN = 5.0
@@ -69,7 +67,7 @@ class KeyframeNet(nn.Module):
     """Scores of a clip of face crops.
 
     Args:
-        backbone: one of :data:`BACKBONES`, randomly initialised.
+        backbone: one of :data:`faceimit.nets.backbone.BACKBONES`, randomly initialised.
         flow: use the flow branch (False is the baseline without flow).
         inputs: "pair" (frame and amplified difference to the previous one) or "frame" (the paper's single frame).
         affine: give the flow branch also the flow without its best affine part.
@@ -320,37 +318,3 @@ def without_affine(flow: Tensor) -> Tensor:
     solve = torch.linalg.solve(weighted @ basis.T, weighted)  # (3, H W)
     flat = flow.flatten(2).to(basis.dtype)  # (N, 2, H W)
     return (flat - (flat @ solve.T) @ basis).view_as(flow).to(flow.dtype)
-
-
-def stage(inputs: int, outputs: int, stride: int) -> nn.Sequential:
-    """Two 3 x 3 convolutions with batch normalisation, the first with the stride."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-        nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(),
-    )
-
-
-def build_backbone(name: str, channels: int) -> tuple[nn.Module, int]:
-    """Convolutional trunk of a torchvision network, randomly initialised, for `channels` inputs; and its outputs."""
-    if name not in BACKBONES:
-        raise InputError(f"expected backbone to be one of {', '.join(BACKBONES)} but got {name!r}, try resnet18")
-    if name == "compact":  # a few million multiplications: for a CPU that also trains
-        widths = (channels, 16, 32, 64, 96)
-        return nn.Sequential(*(stage(i, o, 2) for i, o in itertools.pairwise(widths))), widths[-1]
-    if name == "mobilenet_v3_small":
-        trunk = torchvision.models.mobilenet_v3_small(weights=None).features
-        first = trunk[0][0]
-        trunk[0][0] = nn.Conv2d(channels, first.out_channels, 3, stride=2, padding=1, bias=False)
-        return trunk, 576
-    if name == "resnet10":
-        net = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])
-    else:
-        net = getattr(torchvision.models, name)(weights=None)
-    net.conv1 = nn.Conv2d(channels, 64, kernel_size=7, stride=2, padding=3, bias=False)
-    nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
-    outputs = net.fc.in_features
-    return nn.Sequential(*list(net.children())[:-2]), outputs

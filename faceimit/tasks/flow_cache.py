@@ -4,6 +4,7 @@ import hashlib
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ class FlowCache:
         """
         if self.folder is None:
             return self._computed(frames)
-        path = self.folder / f"{hashlib.blake2b(np.ascontiguousarray(frames), digest_size=16).hexdigest()}.npz"
+        path = self.folder / f"{hashlib.blake2b(frames.tobytes(), digest_size=16).hexdigest()}.npz"
         known = read_levels(path)
         if known is None:
             known = self._computed(frames)
@@ -70,7 +71,8 @@ def read_levels(path: Path) -> Levels | None:
 def write_levels(path: Path, levels: Levels) -> None:
     """Written under a temporary name, then renamed; a cache that cannot be written is no reason to stop."""
     stream = io.BytesIO()
-    np.savez(stream, **{f"level{n}": level for n, level in enumerate(levels)})
+    named: dict[str, Any] = {f"level{n}": level for n, level in enumerate(levels)}
+    np.savez(stream, **named)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_suffix(f".{id(levels)}.part")

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from faceimit.errors import InputError
-from faceimit.nets.keyframe import BACKBONES, SCALES, Context, KeyframeNet, score_clip, soft_clip, without_affine
+from faceimit.nets.backbone import BACKBONES
+from faceimit.nets.keyframe import SCALES, Context, KeyframeNet, score_clip, soft_clip, without_affine
 
 FPS = torch.tensor([25.0, 30.0])
 
