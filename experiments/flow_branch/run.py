@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 RUNS = HERE.parents[1] / "runs" / "flow_branch"
 SEEDS = (0, 1, 2)
 NAMES = ("F1", "E_n", "E_l_near", "E_l_matched", "correlation", "mse")
-BUDGET = ["budget.clips={train: 32, val: 12, test: 24}", "budget.epochs=4", "budget.minutes=null", "data.steps=40"]
+BUDGET = ["budget.clips={train: 32, val: 8, test: 16}", "budget.epochs=3", "budget.minutes=null", "data.steps=30"]
 
 
 def main() -> None:
