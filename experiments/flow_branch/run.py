@@ -22,10 +22,9 @@ BUDGET = ["budget.clips={train: 32, val: 8, test: 16}", "budget.epochs=3", "budg
 def main() -> None:
     """Train, collect, write."""
     rows = []
-    for flow in (True, False):
-        measured = [metrics_of(flow, seed) for seed in SEEDS]
-        variant = "with flow" if flow else "without flow"
-        rows += [{"variant": variant, "seed": seed} | row for seed, row in zip(SEEDS, measured, strict=True)]
+    for seed in SEEDS:
+        for flow, variant in ((True, "with flow"), (False, "without flow")):
+            rows.append({"variant": variant, "seed": seed} | metrics_of(flow, seed))
     text = io.StringIO()
     writer = csv.DictWriter(text, ["variant", "seed", *NAMES], lineterminator="\n")
     writer.writeheader()
