@@ -35,6 +35,8 @@ class Settings:
     size: int
     flow: bool
     clean: bool
+    fps: float | None = None
+    turn: float = 1.0
     version: int = RENDERER_VERSION
 
     @property
@@ -42,6 +44,7 @@ class Settings:
         """Folder name: the readable settings and a hash of all of them."""
         digest = hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:10]
         flags = "".join(("-flow" if self.flow else "", "-clean" if self.clean else ""))
+        flags += ("" if self.fps is None else f"-fps{self.fps:g}") + ("" if self.turn == 1 else f"-turn{self.turn:g}")
         return f"s{self.seed}-t{self.frames}-p{self.size}{flags}-{digest}"
 
 
@@ -53,6 +56,7 @@ def render_clip(
     fps: float | None = None,
     flow: bool = False,
     clean: bool = False,
+    turn: float = 1.0,
 ) -> Clip:
     """Render one clip.
 
@@ -64,6 +68,7 @@ def render_clip(
         fps: frame rate, or None to draw one.
         flow: also exact backward flow (T, 2, S, S) float16 in pixels and occlusion (T, S, S).
         clean: no sensor, optics or codec degradation.
+        turn: factor on the head's yaw, pitch and roll; 1 is how people face a camera (yaw within about 25 degrees).
     """
     rng = np.random.default_rng([seed, identity, 2])
     person = draw_identity(identity)
@@ -72,7 +77,7 @@ def render_clip(
     occluder = scene.draw_occluder(rng) if rng.random() < 0.12 else None
     path = scene.draw_occluder_path(rng, frames, fps) if occluder is not None else None
     crop = camera.draw_crop(rng, frames, fps)
-    drive = Drive(moves.blendshapes, moves.pose, moves.translation, moves.body, crop, path)
+    drive = Drive(moves.blendshapes, turn * moves.pose, moves.translation, moves.body, crop, path)
     light = scene.draw_light(rng, camera.draw_light_gain(rng, frames, fps))
     background = scene.draw_background(rng, size * SUPERSAMPLING)
     how = camera.NONE if clean else camera.draw_degradation(rng)
@@ -125,6 +130,8 @@ def prepare(
     workers: int | None = None,
     progress: bool = True,
     clean: bool = False,
+    fps: float | None = None,
+    turn: float = 1.0,
 ) -> list[Path]:
     """Paths of ``clips`` rendered clips under ``root``, rendering those that are not there yet.
 
@@ -142,8 +149,10 @@ def prepare(
         workers: processes; None takes all cores, 0 renders in this process.
         progress: show a progress bar.
         clean: no sensor, optics or codec degradation.
+        fps: frame rate, None draws one a clip; a low one gives few frames that differ much.
+        turn: as in :func:`render_clip`.
     """
-    settings = Settings(split, seed, frames, size, flow, clean)
+    settings = Settings(split, seed, frames, size, flow, clean, fps, turn)
     folder = Path(root) / settings.key / split
     paths = [folder / f"{i:05d}.npz" for i in range(clips)]
     clip_seeds(split, seed, max(clips - 1, 0))
@@ -185,5 +194,6 @@ def _single_thread() -> None:
 def render_to_file(settings: Settings, index: int, path: Path) -> None:
     """Render clip ``index`` of a corpus to ``path``."""
     seed, identity = clip_seeds(settings.split, settings.seed, index)
-    clip = render_clip(seed, identity, settings.frames, settings.size, flow=settings.flow, clean=settings.clean)
+    how = {"fps": settings.fps, "flow": settings.flow, "clean": settings.clean, "turn": settings.turn}
+    clip = render_clip(seed, identity, settings.frames, settings.size, **how)
     save_clip(path, clip)
