@@ -1,0 +1,1 @@
+"""Checks of data sets: functions on arrays that say how much there is, how well it covers, and what is wrong."""
