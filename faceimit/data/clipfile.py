@@ -1,13 +1,12 @@
 """Clips on disk: one uncompressed .npz a clip, written whole or not at all, read without pickles."""
 
 import json
-import os
-import tempfile
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from faceimit.data.whole import written_whole
 from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
 
@@ -31,23 +30,8 @@ def save_clip(path: str | Path, clip: Clip) -> None:
     }
     optional = {"landmarks": clip.annotation.landmarks, "flow": clip.flow, "occluded": clip.occluded}
     arrays |= {key: value for key, value in optional.items() if value is not None}
-    _write_atomically(path, arrays)
-
-
-def _write_atomically(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    temporary = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as stream:
-            temporary = stream.name
-            np.savez(stream, allow_pickle=False, **arrays)
-        os.replace(temporary, path)
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write the clip {path}: {reason}; free space or name another folder") from error
-    finally:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)
+    with written_whole(path) as unfinished, unfinished.open("wb") as stream:
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def load_clip(path: str | Path, with_flow: bool = False) -> Clip:
