@@ -17,9 +17,12 @@ Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".asf", ".avi", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".ogv")
-    + (".ts", ".webm", ".wmv")
+    f".{name}"
+    for names in ("3gp asf avi flv m2ts m4v mkv mov", "mp4 mpeg mpg mts mxf ogv ts webm wmv")
+    for name in names.split()
 )
+# made by archives, cameras and disk stations beside what they hold
+_FOREIGN = frozenset(["__MACOSX", "@eaDir", "lost+found", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db"])
 # left behind by browsers, curl, wget, aria2, yt-dlp and rsync while, or after, they did not finish
 _UNFINISHED = frozenset([".part", ".partial", ".crdownload", ".download", ".aria2", ".tmp", ".ytdl"])
 
@@ -112,7 +115,7 @@ def entries(folder: Path) -> tuple[list[str], list[str]]:
     folders, files = [], []
     with os.scandir(folder) as scanned:
         for entry in scanned:
-            if not entry.name.startswith("."):
+            if not entry.name.startswith(".") and entry.name not in _FOREIGN:
                 (folders if entry.is_dir() else files).append(entry.name)
     return sorted(folders), sorted(files)
 

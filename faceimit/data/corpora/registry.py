@@ -4,11 +4,17 @@ import difflib
 from collections.abc import Callable
 from typing import Any
 
+from faceimit.data.corpora.caer import list_caer
 from faceimit.data.corpora.listing import Listing
 from faceimit.data.corpora.videos import Roots, list_videos
+from faceimit.data.corpora.voxceleb import list_voxceleb
+from faceimit.data.corpora.vw300 import list_300vw
 from faceimit.errors import InputError
 
 CORPORA: dict[str, Callable[..., Listing]] = {
+    "voxceleb": list_voxceleb,
+    "300vw": list_300vw,
+    "caer": list_caer,
     "videos": list_videos,
 }
 

@@ -1,9 +1,9 @@
 """A plain folder of videos, or a list of videos and folders: any depth, any of the known suffixes.
 
 An identity is a top sub-folder (one folder a person), or a file where videos lie in the root itself, or in the one
-sub-folder that it has. Folders called
-``train``, ``val`` (``valid``, ``validation``, ``dev``) and ``test`` at the top are the splits, where there are at
-least two of them; otherwise a seeded share of the identities is taken for validation and test.
+sub-folder that it has. Folders called ``train``, ``val`` (``valid``, ``validation``, ``dev``) and ``test`` at the top
+are the splits, where there are at least two of them; otherwise a seeded share of the identities is taken for
+validation and test.
 """
 
 import os
