@@ -194,7 +194,7 @@ def opened(path: Path) -> Any:
     return file
 
 
-def readtable_of(path: Path, columns: Sequence[str] | None, row: int | None = None) -> Any:
+def read_table(path: Path, columns: Sequence[str] | None, row: int | None = None) -> Any:
     """A table: one row or all, some columns or all."""
     import pyarrow as pa
 

@@ -70,14 +70,14 @@ class Store:
     def info(self, name: str) -> ClipInfo:
         """What is known of one clip, without its arrays."""
         path, row = self._place(name)
-        return infos_of(readtable_of(path, INFO, row))[0]
+        return infos_of(read_table(path, INFO, row))[0]
 
     def infos(self) -> list[ClipInfo]:
         """What is known of all clips, by name, without their arrays."""
         self._look()
         found: dict[str, ClipInfo] = {}
         for path in [*self._shards, *self._parts()]:
-            found |= {info.name: info for info in infos_of(readtable_of(path, INFO))}
+            found |= {info.name: info for info in infos_of(read_table(path, INFO))}
         return [found[name] for name in sorted(found)]
 
     def read(self, name: str) -> StoredClip:
@@ -87,7 +87,7 @@ class Store:
             InputError: there is no such clip, or its file is damaged.
         """
         path, row = self._place(name)
-        return clip_of(readtable_of(path, None, row))
+        return clip_of(read_table(path, None, row))
 
     def columns(self, name: str, names: Sequence[str]) -> dict[str, np.ndarray]:
         """Some arrays of a clip, the others are not read.
@@ -97,7 +97,7 @@ class Store:
             names: of :data:`ARRAYS`.
         """
         path, row = self._place(name)
-        table = readtable_of(path, names, row)
+        table = read_table(path, names, row)
         return {key: array_of(table, key) for key in names}
 
     def write(self, clip: StoredClip) -> None:
@@ -179,7 +179,7 @@ class Store:
         return place
 
     def _names_in(self, path: Path) -> list[str]:
-        return readtable_of(path, ["name"]).column("name").to_pylist()
+        return read_table(path, ["name"]).column("name").to_pylist()
 
     # ------------------------------------------------------------------ packing
 
@@ -211,5 +211,5 @@ class Store:
         with written_whole(final, by_content) as path, RowWriter(path) as writer:
             for name in names:
                 source, row = self._place(name)
-                writer.add(readtable_of(source, None, row))
+                writer.add(read_table(source, None, row))
         return final
