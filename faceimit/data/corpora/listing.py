@@ -173,6 +173,12 @@ def videos_in(
             yield path if reason is None else Problem(path, reason)
 
 
+def holds_video(folder: Path) -> bool:
+    """Whether a folder, or one below it, holds a video that :func:`videos_in` finds no fault with."""
+    found = (item for place, files in walk(folder) for item in videos_in(folder / place, files))
+    return any(isinstance(item, Path) for item in found)
+
+
 def checked_root(root: str | os.PathLike[str], corpus: str) -> Path:
     """The root as an absolute path.
 

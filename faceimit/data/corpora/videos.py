@@ -22,6 +22,7 @@ from faceimit.data.corpora.listing import (
     checked_root,
     collect,
     entries,
+    holds_video,
     is_video,
     kept_apart,
     shares,
@@ -139,14 +140,10 @@ def _people_level(base: Path) -> str:
     level = ""
     while True:
         folders, files = entries(base / level)
-        folders = [name for name in folders if _holds_video(base / level / name)]
+        folders = [name for name in folders if holds_video(base / level / name)]
         if len(folders) != 1 or any(is_video(name) for name in files):
             return level
         level = posixpath.join(level, folders[0])
-
-
-def _holds_video(folder: Path) -> bool:
-    return any(is_video(name) for _, files in walk(folder) for name in files)
 
 
 class _Splits:
@@ -185,12 +182,15 @@ class _Splits:
 
 
 def _people(base: Path, paths: Iterable[Path]) -> set[str]:
+    """Top sub-folders and files (without suffix) that can be used."""
     people = set()
     for path in paths:
-        if path.is_relative_to(base) and path != base:
-            first = path.relative_to(base).parts[0]
-            people.add(Path(first).stem if base / first == path and path.is_file() else first)
-            continue
-        folders, files = entries(base)
-        people |= {Path(name).stem for name in files if is_video(name)} | {n for n in folders if _holds_video(base / n)}
+        if path == base:
+            folders, files = entries(base)
+            people |= {name for name in folders if holds_video(base / name)}
+            people |= {video.stem for video in videos_in(base, files) if isinstance(video, Path)}
+        elif path.is_dir() or path.parent != base:
+            people.add(path.relative_to(base).parts[0])
+        else:
+            people.add(path.stem)
     return people

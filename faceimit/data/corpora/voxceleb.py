@@ -20,6 +20,7 @@ from faceimit.data.corpora.listing import (
     checked_root,
     collect,
     entries,
+    holds_video,
     is_video,
     kept_apart,
     shares,
@@ -73,7 +74,8 @@ def find(root: Path, val: float, test: float, seed: int) -> Found:
     folders = _split_folders(root)
     people: dict[Split, set[str]] = {split: set() for split in SPLITS}
     for folder, split in folders.items():
-        people[split].update(_subfolders(root / folder / "mp4"))
+        there = root / folder / "mp4"
+        people[split].update(who for who in _subfolders(there) if holds_video(there / who))
     split_of, moved = kept_apart(people)
     for who, was, now in moved:
         yield Problem(root, f"identity {who} is in {was} and {now}, all its videos are used for {now}")
@@ -87,9 +89,9 @@ def find(root: Path, val: float, test: float, seed: int) -> Found:
         yield Problem(root, f"there are no test videos, so {held} identities of the training videos are used for test")
     if not train:
         yield Problem(root, "there are no training videos, fetch dev/")
-    for folder in folders:
+    for folder, split in folders.items():
         for who in _subfolders(root / folder / "mp4"):
-            yield from _of_person(root, folder, who, split_of[who])
+            yield from _of_person(root, folder, who, split_of.get(who, split))
         yield from _without_video(root / folder)
 
 

@@ -17,6 +17,7 @@ from faceimit.data.corpora.listing import (
     checked_root,
     collect,
     entries,
+    holds_video,
     shares,
     videos_in,
     wrong_root,
@@ -73,7 +74,7 @@ def find(root: Path, val: float, seed: int) -> Found:
     """Videos and problems of a checked root."""
     folders = entries(root)[0]
     numbers = [name for name in folders if _is_number(name)]
-    held = shares([name for name in numbers if int(name) not in _CATEGORY_OF], (val,), seed)[0]
+    held = shares((n for n in numbers if int(n) not in _CATEGORY_OF and holds_video(root / n)), (val,), seed)[0]
     for name in numbers:
         yield from _of_folder(root, name, "val" if name in held else None)
     for name in sorted(set(folders) - set(numbers)):
