@@ -119,7 +119,7 @@ class RowWriter:
 
     def add(self, table: Any) -> None:
         """Append a table of one row (:func:`table_of`)."""
-        self._writer.writetable_of(table, row_group_size=1)
+        self._writer.write_table(table, row_group_size=1)
 
 
 def _schema() -> Any:
