@@ -17,7 +17,9 @@ class SplitCounts:
 
     Attributes:
         split: its name.
-        clips, identities, frames: how many; identities is 0 where nobody is named.
+        clips, identities: how many; identities is 0 where nobody is named.
+        looked: clips whose length is known; what follows is of these.
+        frames: how many.
         seconds: duration of the clips whose frame rate is known.
         shortest, median, longest: length of a clip in frames.
         valid_share: frames with a face over all frames of the clips that were looked at, NaN where none was.
@@ -26,6 +28,7 @@ class SplitCounts:
     split: str
     clips: int
     identities: int
+    looked: int
     frames: int
     seconds: float
     shortest: int
@@ -60,17 +63,19 @@ def empty_clips(facts: Sequence[ClipFacts]) -> list[str]:
 
 
 def _counts(split: str, facts: Sequence[ClipFacts]) -> SplitCounts:
-    lengths = np.array([fact.frames for fact in facts], dtype=np.int64)
-    known = [(f.valid, f.frames) for f in facts if f.valid is not None]
-    seen, looked = (sum(column) for column in zip(*known, strict=True)) if known else (0, 0)
+    known = [fact.frames for fact in facts if fact.frames is not None]
+    lengths = np.array(known or [0], dtype=np.int64)
+    faces = [(f.valid, f.frames) for f in facts if f.valid is not None and f.frames is not None]
+    seen, looked = (sum(column) for column in zip(*faces, strict=True)) if faces else (0, 0)
     return SplitCounts(
         split,
         clips=len(facts),
         identities=len({fact.identity for fact in facts if fact.identity}),
+        looked=len(known),
         frames=int(lengths.sum()),
-        seconds=float(sum(fact.frames / fact.fps for fact in facts if fact.fps > 0)),
-        shortest=int(lengths.min(initial=np.iinfo(np.int64).max)) if len(facts) else 0,
-        median=float(np.median(lengths)) if len(facts) else 0.0,
-        longest=int(lengths.max(initial=0)),
+        seconds=float(sum(fact.frames / fact.fps for fact in facts if fact.frames and fact.fps > 0)),
+        shortest=int(lengths.min()),
+        median=float(np.median(lengths)),
+        longest=int(lengths.max()),
         valid_share=seen / looked if looked else float("nan"),
     )

@@ -20,7 +20,7 @@ class ClipFacts:
         name: unique within the data set.
         split: ``train``, ``val``, ``test``, or "" where there are no splits.
         identity: whose face it is, "" where unknown.
-        frames: number of frames, 0 where nothing could be read.
+        frames: number of frames, 0 where nothing could be read, None where nobody has looked.
         fps: frames per second, NaN where unknown.
         valid: frames with a face, or None where nobody has looked.
         width, height: pixels of the picture, 0 where unknown.
@@ -31,7 +31,7 @@ class ClipFacts:
     name: str
     split: str
     identity: str
-    frames: int
+    frames: int | None
     fps: float
     valid: int | None = None
     width: int = 0
