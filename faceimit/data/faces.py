@@ -19,6 +19,9 @@ from faceimit.data.crop import CropBox, box_from_landmarks, crop_face, from_crop
 from faceimit.errors import InputError
 from faceimit.face.landmarks import FROM_MEDIAPIPE
 
+Thumbs = tuple[np.ndarray, np.ndarray]
+SAME_SCENE = 0.5  # a cut: both the crop and the whole picture correlate less than this with those before
+
 
 @dataclass(frozen=True)
 class Face:
@@ -80,7 +83,7 @@ class DlibDetector:
         size = round(self.FACE * self.AROUND * zoom)
         faces = self._run(crop_face(image, around, size), least=self.KNOWN)
         faces = [Face(_out_of(face.box, around, size), face.confidence) for face in faces]
-        faces = [face for face in faces if _same_face(face.box, near)]
+        faces = [face for face in faces if same_face(face.box, near)]
         return max(faces, key=lambda face: face.confidence) if faces else None
 
     def close(self) -> None:
@@ -139,7 +142,7 @@ class MediaPipeDetector:
         size = round(self.SIZE * zoom)
         faces = self.find(crop_face(image, around, size))
         faces = [Face(_out_of(face.box, around, size), face.confidence) for face in faces]
-        faces = [face for face in faces if _same_face(face.box, near)]
+        faces = [face for face in faces if same_face(face.box, near)]
         return min(faces, key=lambda face: _distance(face.box, near)) if faces else None
 
     def close(self) -> None:
@@ -173,7 +176,6 @@ class FaceTracker:
     REACH = 1.0  # sides a face may have moved since it was last seen and still be the same
     ZOOMS = (1.0, 0.92, 1.08, 0.96, 1.04)
     CONFIRM = 3  # of len(ZOOMS) looks must agree that a new face is one
-    SAME_SCENE = 0.5  # a cut: both the crop and the whole picture correlate less than this with those before
 
     def __init__(self, detector: FaceDetector, fps: float = 25.0) -> None:
         if not fps > 0:
@@ -188,7 +190,7 @@ class FaceTracker:
         self._places: deque[CropBox] = deque(maxlen=self.MEMORY)
         self._sizes: deque[float] = deque(maxlen=self.SIZE_MEMORY)
         self._since_look = self._since_face = float("inf")
-        self._thumbs: tuple[np.ndarray, np.ndarray] | None = None
+        self._thumbs: Thumbs | None = None
         self._searches = 0
         self._zooms = itertools.cycle(self.ZOOMS)
 
@@ -215,7 +217,7 @@ class FaceTracker:
         self._since_look = 0.0
         self._searches += 1
         faces = self._detector.find(image, fine=self._searches % self.FINE_EVERY == 1)
-        for face in sorted(faces, key=lambda face: _prominence(face.box, image), reverse=True):
+        for face in sorted(faces, key=lambda face: prominence(face.box, image), reverse=True):
             looks = [self._detector.locate(image, face.box, zoom) for zoom in self.ZOOMS]
             boxes = [look.box for look in looks if look is not None]
             if len(boxes) >= self.CONFIRM:
@@ -227,7 +229,7 @@ class FaceTracker:
         self._sizes.extend(box.side for box in boxes)
         self._since_look = self._since_face = 0.0
         self._box = self._target()
-        self._thumbs = _thumbs(image, self._box)
+        self._thumbs = thumbs(image, self._box)
         return self._box
 
     def _look(self, image: np.ndarray) -> None:
@@ -286,10 +288,8 @@ class FaceTracker:
         A quick turn of the head changes the crop as much as a cut does, but not the picture around it.
         """
         assert self._box is not None
-        before, self._thumbs = self._thumbs, _thumbs(image, self._box)
-        if before is None:
-            return False
-        return max(float((a * b).mean()) for a, b in zip(before, self._thumbs, strict=True)) < self.SAME_SCENE
+        before, self._thumbs = self._thumbs, thumbs(image, self._box)
+        return before is not None and not same_scene(before, self._thumbs)
 
 
 def make_detector(name: str = "dlib") -> FaceDetector:
@@ -322,18 +322,24 @@ def _distance(a: CropBox, b: CropBox) -> float:
     return float(np.hypot(a.x - b.x, a.y - b.y))
 
 
-def _same_face(box: CropBox, near: CropBox) -> bool:
+def same_face(box: CropBox, near: CropBox) -> bool:
+    """Whether two boxes in a picture lie on one face."""
     return _distance(box, near) < 0.4 * near.side and 0.6 < box.side / near.side < 1.67
 
 
-def _prominence(box: CropBox, image: np.ndarray) -> float:
-    """Large faces first, central ones before those at the edge."""
+def prominence(box: CropBox, image: np.ndarray) -> float:
+    """In pixels: large faces first, central ones before those at the edge."""
     height, width = image.shape[:2]
     off_centre = np.hypot(box.x / width - 0.5, box.y / height - 0.5)
     return float(box.side * (1.0 - 0.5 * off_centre))
 
 
-def _thumbs(image: np.ndarray, box: CropBox) -> tuple[np.ndarray, np.ndarray]:
+def same_scene(before: Thumbs, now: Thumbs) -> bool:
+    """Whether there is no cut between two pictures: the crop or the whole picture still looks alike."""
+    return max(float((a * b).mean()) for a, b in zip(before, now, strict=True)) >= SAME_SCENE
+
+
+def thumbs(image: np.ndarray, box: CropBox) -> Thumbs:
     """Small normalised copies of the crop and of the whole picture, each (16, 16) float32."""
     height, width = image.shape[:2]
     half = box.side / 2.0

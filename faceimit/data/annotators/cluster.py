@@ -1,0 +1,65 @@
+"""Annotate on the machines of a Ray cluster; videos, model file and store lie on a file system they share."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from faceimit.data.annotators.job import Job, Outcome, do
+from faceimit.data.annotators.protocol import AnnotatorSpec
+from faceimit.errors import InputError
+
+
+def run_ray(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int) -> Iterator[Outcome]:
+    """See :class:`faceimit.data.annotators.job.Engine`: on the cluster at ``RAY_ADDRESS``, else on a local one.
+
+    Raises:
+        InputError: Ray is not installed, or the cluster does not answer.
+    """
+    ray = _connected(workers)
+    task = ray.remote(num_cpus=1, max_retries=0)(_do)
+    waiting, flying = iter(jobs), {}
+    try:
+        while True:
+            for job in islice(waiting, max(0, workers - len(flying))):
+                flying[task.remote(job, store, spec, sys.path)] = job
+            if not flying:
+                return
+            ready, _ = ray.wait(list(flying))
+            for reference in ready:
+                yield _outcome(ray, reference, flying.pop(reference))
+    finally:
+        ray.shutdown()
+
+
+def _do(job: Job, store: Path, spec: AnnotatorSpec, path: list[str]) -> Outcome:
+    sys.path.extend(folder for folder in path if folder not in sys.path)  # where a plug-in may lie
+    return do(job, store, spec)
+
+
+def _connected(workers: int) -> Any:
+    os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    try:
+        import ray
+    except ImportError as error:
+        raise InputError("Ray is not installed: pip install 'faceimit[cluster]'") from error
+    address = os.environ.get("RAY_ADDRESS")
+    own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        raise InputError(
+            f"no Ray cluster answers at {address or 'this machine'} ({error}), check RAY_ADDRESS and `ray status`"
+        ) from error
+    return ray
+
+
+def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayError as error:
+        reason = f"the Ray worker that read it ended ({type(error).__name__}): damaged file, memory or a library"
+        return Outcome(job.source, "failed", reason)
