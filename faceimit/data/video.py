@@ -68,9 +68,9 @@ class VideoReader:
         self.note: str | None = None
         self.read = 0
         self.info = probe(self.path)
-        self._container = _open(self.path)
-        self._stream = _video_stream(self._container, self.path)
-        self._aspect = _pixel_aspect(self._stream)
+        self._container = open_video(self.path)
+        self._stream = video_stream(self._container, self.path)
+        self._aspect = pixel_aspect(self._stream)
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -212,12 +212,12 @@ def probe(path: Path) -> VideoInfo:
     Raises:
         InputError: the file is missing, unreadable, no video, or none of its frames decodes.
     """
-    with _open(path) as container:
-        stream = _video_stream(container, path)
+    with open_video(path) as container:
+        stream = video_stream(container, path)
         frame = _first_frame(container, stream)
         if frame is None:
             raise InputError(f"{path} holds no frame that decodes: it is damaged, try to copy or export it again")
-        height, width = to_rgb(frame, _pixel_aspect(stream)).shape[:2]
+        height, width = to_rgb(frame, pixel_aspect(stream)).shape[:2]
         fps = _steady_rate(stream)
         expected = stream.frames or None
         if expected is None and stream.duration and stream.time_base and fps:
@@ -240,7 +240,8 @@ def _first_frame(container: "av.container.InputContainer", stream: "av.VideoStre
     return None
 
 
-def _pixel_aspect(stream: "av.VideoStream") -> float:
+def pixel_aspect(stream: "av.VideoStream") -> float:
+    """Width of a pixel over its height."""
     ratio = stream.sample_aspect_ratio
     return float(ratio) if ratio and 0.2 < float(ratio) < 5.0 else 1.0
 
@@ -256,8 +257,8 @@ def _steady_rate(stream: "av.VideoStream") -> float | None:
 def _usual_rate(path: Path) -> float:
     """Frames per second from the median interval of the first packets, without decoding them."""
     stamps: list[float] = []
-    with _open(path) as container:
-        stream = _video_stream(container, path)
+    with open_video(path) as container:
+        stream = video_stream(container, path)
         for packet in _packets(container, stream):
             if packet is None or len(stamps) >= PROBED_PACKETS:
                 break
@@ -267,7 +268,12 @@ def _usual_rate(path: Path) -> float:
     return float(1.0 / np.median(steps)) if len(steps) else DEFAULT_FPS
 
 
-def _open(path: Path) -> "av.container.InputContainer":
+def open_video(path: Path) -> "av.container.InputContainer":
+    """The file, opened with PyAV.
+
+    Raises:
+        InputError: the file is missing, unreadable or no video.
+    """
     if not path.exists():
         raise InputError(f"video {path} does not exist: check the path")
     if path.is_dir():
@@ -284,7 +290,12 @@ def _reason(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
-def _video_stream(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
+def video_stream(container: "av.container.InputContainer", path: Path) -> "av.VideoStream":
+    """The first picture stream of an open file.
+
+    Raises:
+        InputError: there is none.
+    """
     if not container.streams.video:
         raise InputError(f"{path} has no picture, only sound or data: give a video with a picture")
     return container.streams.video[0]
