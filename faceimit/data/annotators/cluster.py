@@ -1,5 +1,6 @@
 """Annotate on the machines of a Ray cluster; videos, model file and store lie on a file system they share."""
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -20,7 +21,7 @@ def run_ray(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int)
     """
     ray = _connected(workers)
     task = ray.remote(num_cpus=1, max_retries=0)(_do)
-    waiting, flying = iter(jobs), {}
+    waiting, flying = iter(jobs), dict[Any, Job]()
     try:
         while True:
             for job in islice(waiting, max(0, workers - len(flying))):
@@ -49,7 +50,7 @@ def _connected(workers: int) -> Any:
     address = os.environ.get("RAY_ADDRESS")
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR", **own)
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise InputError(
             f"no Ray cluster answers at {address or 'this machine'} ({error}), check RAY_ADDRESS and `ray status`"

@@ -165,7 +165,7 @@ class FrameAnnotator(ABC):
         return np.array(times, dtype=np.float64), np.array(boxes, dtype=np.float32).reshape(-1, 3), tracks
 
 
-def per_frame(track: Track, frames: int) -> dict[str, np.ndarray]:
+def per_frame(track: Track, frames: int) -> dict[str, Any]:
     """The arrays of a row that a track fills; zeros, and the identity as matrix, where the face is not seen."""
     arrays = {
         "valid": np.zeros(frames, dtype=bool),

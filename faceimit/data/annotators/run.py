@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.data.annotators.job import Engine, Job, Outcome
+from faceimit.data.annotators.model import model_file
 from faceimit.data.annotators.progress import Advance, bar
-from faceimit.data.annotators.protocol import AnnotatorSpec, make_annotator
+from faceimit.data.annotators.protocol import MEDIAPIPE, AnnotatorSpec, make_annotator
 from faceimit.data.corpora.listing import Problem, Source
 from faceimit.data.store import Store
 from faceimit.errors import InputError
@@ -48,15 +49,14 @@ class Report:
 
     def content(self) -> dict[str, Any]:
         """For JSON, every list in a fixed order."""
-        listed = {
-            name: [vars_of(item) for item in sorted(getattr(self, name), key=str)] for name in ("failed", "notes")
-        }
+        failed, notes = (sorted(problems, key=str) for problems in (self.failed, self.notes))
         return {
             "annotator": self.annotator,
             "frames": self.frames,
             "done": sorted(self.done),
             "skipped": sorted(self.skipped),
-            **listed,
+            "failed": [vars_of(problem) for problem in failed],
+            "notes": [vars_of(problem) for problem in notes],
         }
 
 
@@ -121,11 +121,12 @@ def _collect(outcomes: Iterator[Outcome], report: Report, advance: Advance) -> N
 
 def _checked(spec: AnnotatorSpec) -> tuple[AnnotatorSpec, Report]:
     """The spec with its model file found (so that workers do not fetch it each), and an empty report."""
+    if spec.kind == MEDIAPIPE:
+        spec = AnnotatorSpec(spec.kind, str(model_file(spec.model).absolute()))
     annotator = make_annotator(spec)
-    model = getattr(annotator, "model", None)
     who = {"name": annotator.name, "version": annotator.version, "model_sha256": annotator.model_sha256}
     annotator.close()
-    return (spec if model is None else AnnotatorSpec(spec.kind, str(Path(model).absolute()))), Report(who)
+    return spec, Report(who)
 
 
 def _engine(name: str) -> Engine:
