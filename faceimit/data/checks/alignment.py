@@ -1,7 +1,8 @@
 """Do the pictures and the labels of a clip belong to the same moments?
 
-When a face moves, its picture changes: the speed of the labels and the change of the picture rise and fall together.
-The shift at which they agree best is the offset between the two streams.
+When the labels take a step, the picture takes one too, and the same step of the labels changes the picture in the same
+way. For each shift between the two streams the leading components of the picture's steps are explained, by linear
+regression, from those of the labels' steps; the shift that explains most is the offset.
 """
 
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ import numpy as np
 from faceimit.data import targets
 
 SEARCH_S = 0.4  # offsets up to this many seconds are looked for
-LEAST_FRAMES = 24
-CREDIBLE = 0.25  # correlation below which nothing is believed
-# The moving mean that is taken off, in seconds: light that drifts and slow zooms say nothing about timing.
-TREND_S = 1.0
+LEAST_FRAMES = 32
+PICTURE_PARTS, LABEL_PARTS = 8, 5  # leading components of the steps
+GRID = 16  # pixels a side of the pictures that are compared
+LARGE = 3.0  # steps above this many medians are shortened to it: a blink or a cut must not outweigh all the rest
+# A peak is believed this many standard deviations above what shifts that cannot be right explain.
+SURE = 4.0
 
 
 @dataclass(frozen=True)
@@ -23,8 +26,8 @@ class Alignment:
 
     Attributes:
         offset: frames by which the pictures come after the labels (negative: before); NaN where nothing moves.
-        correlation: at the offset, in [-1, 1].
-        chance: correlation up to which a peak may be luck: three standard deviations at shifts that cannot be right.
+        correlation: multiple correlation at the offset, in [0, 1].
+        chance: correlation that luck may reach.
         correlations: (2 L + 1,) at shifts -L .. L frames.
     """
 
@@ -35,18 +38,43 @@ class Alignment:
 
     @property
     def confident(self) -> bool:
-        """The peak stands out from chance."""
-        return bool(np.isfinite(self.offset) and self.correlation > max(CREDIBLE, self.chance))
+        """The peak stands out from chance, and lies within the shifts looked at."""
+        return bool(self.correlation > self.chance) and 0 < self.correlations.argmax() < len(self.correlations) - 1
+
+
+def align(pictures: np.ndarray, values: np.ndarray, valid: np.ndarray, fps: float) -> Alignment:
+    """Offset between pictures and labels, to a part of a frame.
+
+    Args:
+        pictures: (T, H, W) grey, any scale, NaN where there is none.
+        values: (T, K) labels as shares of their range.
+        valid: (T,) bool, the labels mean something.
+        fps: frames per second; NaN is taken as 25.
+
+    Returns:
+        The peak over shifts of up to 0.4 s, refined by a parabola through its neighbours.
+    """
+    reach = max(2, round(SEARCH_S * (fps if fps > 0 else targets.BASE_FPS)))
+    labels = np.where(np.asarray(valid, dtype=bool)[:, None], np.asarray(values, dtype=np.float64), np.nan)
+    a = components(steps(_coarse(pictures)), PICTURE_PARTS)
+    b = components(steps(labels), LABEL_PARTS)
+    known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+    if known.sum() < LEAST_FRAMES + reach or not a.shape[1] or not b.shape[1]:
+        return Alignment(float("nan"), float("nan"), float("nan"), np.full(2 * reach + 1, np.nan))
+    correlations = np.array([explained(a, b, shift) for shift in range(-reach, reach + 1)])
+    best = int(correlations.argmax())
+    offset = best - reach + _refinement(correlations, best)
+    return Alignment(offset, float(correlations[best]), _chance(a, b, reach), correlations)
 
 
 def picture_change(pictures: np.ndarray) -> np.ndarray:
-    """How much each picture differs from the one before, free of changes of light.
+    """How much each picture differs from the one before, its mean brightness left aside.
 
     Args:
         pictures: (T, H, W) grey, any scale.
 
     Returns:
-        (T,) float64 >= 0, standard deviation of the difference in the unit of the pictures; NaN at 0.
+        (T,) float64 >= 0, RMS difference in the unit of the pictures; NaN at 0 and where a picture is NaN.
     """
     change = np.full(len(pictures), np.nan)
     for t in range(1, len(pictures)):
@@ -54,58 +82,51 @@ def picture_change(pictures: np.ndarray) -> np.ndarray:
     return change
 
 
-def label_speed(values: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Euclidean step from the frame before: (T, K) normalised values to (T,) float64, NaN where not known."""
-    known = np.where(np.asarray(valid, dtype=bool)[:, None], np.asarray(values, dtype=np.float64), np.nan)
-    speed = np.full(len(known), np.nan)
-    speed[1:] = np.sqrt((np.diff(known, axis=0) ** 2).sum(axis=1))
-    return speed
+def steps(course: np.ndarray) -> np.ndarray:
+    """Steps from the row before, (T, K) to (T, K), long ones shortened; NaN at 0 and beside rows that are NaN."""
+    result = np.full(course.shape, np.nan)
+    result[1:] = np.diff(course, axis=0)
+    lengths = np.linalg.norm(result, axis=1)
+    moving = lengths[np.isfinite(lengths) & (lengths > 0)]
+    longest = LARGE * np.median(moving) if len(moving) else 0.0
+    return result * np.minimum(1.0, longest / np.maximum(lengths, 1e-12))[:, None]
 
 
-def align(picture: np.ndarray, label: np.ndarray, fps: float) -> Alignment:
-    """Offset between the change of the picture and the speed of the labels, to a part of a frame.
+def components(rows: np.ndarray, most: int) -> np.ndarray:
+    """Leading principal components of the rows without NaN: (T, K) to (T, <= most), NaN in the others.
 
-    Args:
-        picture: (T,) >= 0, :func:`picture_change`, NaN where not known.
-        label: (T,) >= 0, :func:`label_speed`, NaN where not known.
-        fps: frames per second; NaN is taken as 25.
-
-    Returns:
-        The peak of the correlation over shifts of up to 0.4 s, refined by a parabola through its neighbours.
+    Components without variance are left out, so that nothing is left of rows that are all alike.
     """
-    rate = fps if np.isfinite(fps) and fps > 0 else targets.BASE_FPS
-    reach = max(2, round(SEARCH_S * rate))
-    a, b = _prepared(picture, rate), _prepared(label, rate)
-    shifts = np.arange(-reach, reach + 1)
-    if min(np.isfinite(a).sum(), np.isfinite(b).sum()) < LEAST_FRAMES:
-        return _unknown(len(shifts))
-    correlations = np.array([_correlation(a, b, shift) for shift in shifts])
-    if not np.isfinite(correlations).any():
-        return _unknown(len(shifts))
-    best = int(np.nanargmax(correlations))
-    offset = float(shifts[best]) + _refinement(correlations, best)
-    return Alignment(offset, float(correlations[best]), _chance(a, b, reach), correlations)
+    known = np.isfinite(rows).all(axis=1)
+    if not known.any():
+        return np.zeros((len(rows), 0))
+    centred = rows[known] - rows[known].mean(axis=0)
+    _, sizes, axes = np.linalg.svd(centred, full_matrices=False)
+    kept = int((sizes[:most] > 1e-6 * max(float(sizes[0]), 1e-3)).sum())
+    result = np.full((len(rows), kept), np.nan)
+    result[known] = centred @ axes[:kept].T
+    return result
 
 
-def _prepared(signal: np.ndarray, rate: float) -> np.ndarray:
-    """Compressed (a blink must not outweigh all the rest) and without its slow trend."""
-    signal = np.asarray(signal, dtype=np.float64)
-    known = np.isfinite(signal)
-    if not known.any() or np.ptp(signal[known]) <= 1e-9:
-        return np.full(len(signal), np.nan)
-    root = np.where(known, np.sqrt(np.maximum(signal, 0.0)), np.nan)
-    return root - targets.smooth(root, rate, sigma_ms=1000.0 * TREND_S, valid=known)
-
-
-def _correlation(a: np.ndarray, b: np.ndarray, shift: int) -> float:
-    """Pearson correlation of a[t + shift] with b[t]."""
+def explained(a: np.ndarray, b: np.ndarray, shift: int) -> float:
+    """Multiple correlation of a[t + shift] (T, P) with b[t] (T, Q), over the rows in which both are known."""
     first, second = (a[shift:], b[: len(b) - shift]) if shift >= 0 else (a[:shift], b[-shift:])
-    both = np.isfinite(first) & np.isfinite(second)
+    both = np.isfinite(first).all(axis=1) & np.isfinite(second).all(axis=1)
     if both.sum() < LEAST_FRAMES // 2:
-        return float("nan")
-    x, y = first[both] - first[both].mean(), second[both] - second[both].mean()
-    scale = float(np.sqrt((x**2).sum() * (y**2).sum()))
-    return float((x * y).sum()) / scale if scale > 0 else float("nan")
+        return 0.0
+    first, second = first[both] - first[both].mean(axis=0), second[both] - second[both].mean(axis=0)
+    total = float((first**2).sum())
+    basis = np.linalg.qr(second)[0]
+    return float(np.sqrt(((basis.T @ first) ** 2).sum() / total)) if total > 0 else 0.0
+
+
+def _coarse(pictures: np.ndarray) -> np.ndarray:
+    """(T, GRID^2), each picture less its mean."""
+    import cv2
+
+    small = [cv2.resize(picture.astype(np.float32), (GRID, GRID), interpolation=cv2.INTER_AREA) for picture in pictures]
+    flat = np.stack(small).reshape(len(small), -1).astype(np.float64)
+    return flat - flat.mean(axis=1, keepdims=True)
 
 
 def _refinement(correlations: np.ndarray, best: int) -> float:
@@ -114,17 +135,17 @@ def _refinement(correlations: np.ndarray, best: int) -> float:
         return 0.0
     left, middle, right = correlations[best - 1 : best + 2]
     bend = left - 2 * middle + right
-    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if np.isfinite(bend) and bend < 0 else 0.0
+    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0 else 0.0
 
 
 def _chance(a: np.ndarray, b: np.ndarray, reach: int) -> float:
-    """Three standard deviations of the correlation at circular shifts beyond the reach."""
+    """What luck may reach: judged by circular shifts beyond the reach, or by the number of frames in short clips."""
     shifts = np.arange(2 * reach, len(a) - 2 * reach)
     if len(shifts) < 2 * reach:
-        return 3.0 / float(np.sqrt(np.isfinite(a + b).sum()))
+        known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
+        parts = b.shape[1]
+        # neighbouring frames move alike: about every third one counts
+        return float(np.sqrt(min(1.0, 3.0 * (parts + SURE * np.sqrt(2.0 * parts)) / known.sum())))
     chosen = shifts[:: max(1, len(shifts) // 100)]
-    return 3.0 * float(np.nanstd([_correlation(np.roll(a, -shift), b, 0) for shift in chosen]))
-
-
-def _unknown(shifts: int) -> Alignment:
-    return Alignment(float("nan"), float("nan"), float("nan"), np.full(shifts, np.nan))
+    lucky = [explained(np.roll(a, -shift, axis=0), b, 0) for shift in chosen]
+    return float(np.mean(lucky) + SURE * np.std(lucky))

@@ -116,20 +116,26 @@ def same_picture_below(steps: np.ndarray) -> float:
     return float(np.clip(0.5 * np.median(steps), FLOOR, CEILING)) if len(steps) else FLOOR
 
 
-def near_duplicates(found: Prints, splits: Sequence[str], below: float) -> list[Duplicate]:
-    """For each frame the nearest one of another split, if it shows the same; the nearest pairs first.
+def near_duplicates(found: Prints, groups: Sequence[str], below: float) -> list[Duplicate]:
+    """For each frame the nearest one of a later group, if it shows the same; the nearest pairs first.
 
     Args:
         found: fingerprints.
-        splits: of each clip, by its number.
+        groups: of each clip, by its number: its split, or its own name where clips are to be told apart.
         below: RMS difference in grey levels (:func:`same_picture_below`).
     """
-    side = np.array([splits[clip] for clip in found.clip])
-    order = sorted(set(side.tolist()))
+    if not len(found.clip):
+        return []
+    group = np.unique([groups[clip] for clip in found.clip], return_inverse=True)[1]
     duplicates = []
-    for first in order:
-        for second in order[order.index(first) + 1 :]:
-            duplicates += _between(found, np.flatnonzero(side == first), np.flatnonzero(side == second), below)
+    for start in range(0, len(group), _CHUNK):
+        rows = np.arange(start, min(start + _CHUNK, len(group)))
+        bits = np.zeros((len(rows), len(group)), dtype=np.int16)
+        for word in range(found.hashes.shape[1]):
+            bits += np.bitwise_count(found.hashes[rows, word, None] ^ found.hashes[None, :, word])
+        near = (bits <= NEAR_BITS) & (group[rows, None] < group[None, :])
+        for row in np.flatnonzero(near.any(axis=1)):
+            duplicates += _nearest(found, start + int(row), np.flatnonzero(near[row]), below)
     return sorted(duplicates, key=lambda pair: pair.difference)
 
 
@@ -151,18 +157,11 @@ def repeated(facts: Sequence[ClipFacts]) -> list[list[str]]:
     return [names for names in clips.values() if len(names) > 1]
 
 
-def _between(found: Prints, ours: np.ndarray, theirs: np.ndarray, below: float) -> list[Duplicate]:
-    duplicates = []
-    for start in range(0, len(ours), _CHUNK):
-        chunk = ours[start : start + _CHUNK]
-        differing = found.hashes[chunk, None] ^ found.hashes[None, theirs]
-        bits = np.bitwise_count(differing).sum(axis=-1)
-        for row in np.flatnonzero(bits.min(axis=1, initial=256) <= NEAR_BITS):
-            near = theirs[bits[row] <= NEAR_BITS]
-            gaps = differences(found.thumbs[chunk[row]], found.thumbs[near])
-            best = int(gaps.argmin())
-            if gaps[best] <= below:
-                one, other = chunk[row], near[best]
-                places = (found.clip[one], found.frame[one], found.clip[other], found.frame[other])
-                duplicates.append(Duplicate(*(int(place) for place in places), float(gaps[best])))
-    return duplicates
+def _nearest(found: Prints, one: int, candidates: np.ndarray, below: float) -> list[Duplicate]:
+    gaps = differences(found.thumbs[one], found.thumbs[candidates])
+    best = int(gaps.argmin())
+    if gaps[best] > below:
+        return []
+    places = (found.clip[[one, candidates[best]]], found.frame[[one, candidates[best]]])
+    (clip, other_clip), (frame, other_frame) = (place.tolist() for place in places)
+    return [Duplicate(clip, frame, other_clip, other_frame, float(gaps[best]))]

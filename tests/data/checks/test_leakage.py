@@ -29,7 +29,7 @@ def test_a_duplicate_that_was_encoded_again_is_found_and_nothing_else():
     pictures = [scene(seed) for seed in range(20)] + [encoded_again(scene(7)), scene(50)]
     found = prints(pictures, clips=[*range(20), 20, 21], frames=[0] * 22)
     duplicates = near_duplicates(found, ["train"] * 20 + ["test"] * 2, below=same_picture_below(np.zeros(0)))
-    assert [(pair.clip, pair.other_clip) for pair in duplicates] == [(20, 7)]
+    assert [(pair.clip, pair.other_clip) for pair in duplicates] == [(20, 7)]  # test comes before train
     same_split = near_duplicates(found, ["train"] * 22, below=5.0)
     assert same_split == []
 
