@@ -1,89 +1,79 @@
-"""A corpus in memory's eyes: clip files, their annotations held, their frames fetched when needed and kept a while."""
+"""A corpus in memory's eyes: clips, their labels held, their frames fetched when needed and kept a while."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from faceimit.data import targets
 from faceimit.data.clipfile import load_clip
+from faceimit.data.labels import Labels, labels_of
+from faceimit.data.stored import LazyClip
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
 
-
-@dataclass(frozen=True)
-class Labels:
-    """What a network learns from a clip, per frame.
-
-    Attributes:
-        change: (T,) float32 c_t, NaN where unknown.
-        velocity: (T, 55) float32, smoothed change of the 52 blendshapes and of yaw, pitch, roll (radians) a 1/25 s.
-        valid: (T,) bool, change is known.
-    """
-
-    change: np.ndarray
-    velocity: np.ndarray
-    valid: np.ndarray
-
-
-def labels_of(clip: Clip) -> Labels:
-    """Targets of a clip by the definitions of :mod:`faceimit.data.targets`."""
-    annotation = clip.annotation
-    change = targets.change(annotation.blendshapes, annotation.pose, clip.fps, annotation.valid)
-    state = np.concatenate([annotation.blendshapes, annotation.pose], axis=1)
-    smoothed = targets.smooth(state, clip.fps, valid=annotation.valid)
-    velocity = np.zeros_like(smoothed)
-    velocity[1:] = np.diff(smoothed, axis=0) * (clip.fps / targets.BASE_FPS)
-    valid = np.isfinite(change)
-    velocity[~np.isfinite(velocity).all(axis=1)] = 0.0
-    return Labels(change.astype(np.float32), velocity.astype(np.float32), valid)
+ClipSource = Path | Clip | LazyClip
 
 
 class Corpus:
-    """Clips of one split, read from clip files or given whole.
+    """Clips of one split, read from clip files, from an annotation store with its videos, or given whole.
 
-    Frames of the most recently used clips stay in memory up to a limit, labels of all of them do.
+    Frames of the most recently used clips stay in memory up to a limit, labels of all of them do. Clips of a store are
+    kept whole only if all of them fit; otherwise a window decodes its own frames and nothing is kept.
 
     Args:
-        sources: clip files, or clips.
+        sources: clip files, clips of a store, or clips.
         memory: bytes of frames to keep.
         flow: also read exact flow and occlusion where a file has them.
     """
 
-    def __init__(self, sources: Sequence[Path | Clip], memory: float = 2e9, flow: bool = False) -> None:
+    def __init__(self, sources: Sequence[ClipSource], memory: float = 2e9, flow: bool = False) -> None:
         if not sources:
             raise InputError("the split holds no clips, try a larger clips=... or another data root")
         self._sources = list(sources)
         self._memory, self._flow = memory, flow
         self._kept: OrderedDict[int, Clip] = OrderedDict()
         self._bytes = 0
+        self._keeps_lazy = sum(source.nbytes for source in sources if isinstance(source, LazyClip)) <= memory
         self.labels: list[Labels] = []
         self.fps: list[float] = []
+        self.names: list[str] = []
+        self.identities: list[str] = []
         # Flow a task has computed for a clip, by clip number: levels (T, 2, h, w) in pixels of the level.
         self.flow: dict[int, tuple[np.ndarray, ...]] = {}
-        self.identities: list[str] = []
-        for index in range(len(self._sources)):
-            clip = self[index]
-            self.labels.append(labels_of(clip))
+        for index, source in enumerate(self._sources):
+            clip = source if isinstance(source, LazyClip) else self[index]
+            self.labels.append(clip.labels() if isinstance(clip, LazyClip) else labels_of(clip))
             self.fps.append(clip.fps)
+            self.names.append(clip.name)
             self.identities.append(clip.identity)
 
     def __len__(self) -> int:
         return len(self._sources)
 
     def __getitem__(self, index: int) -> Clip:
-        """The clip, from memory or from its file."""
+        """The clip with all of its frames, from memory or from its file."""
         source = self._sources[index]
         if isinstance(source, Clip):
             return source
         if index in self._kept:
             self._kept.move_to_end(index)
             return self._kept[index]
+        if isinstance(source, LazyClip):
+            clip = source.whole()
+            if self._keeps_lazy:
+                self._keep(index, clip)
+            return clip
         clip = load_clip(source, with_flow=self._flow)
         self._keep(index, clip)
         return clip
+
+    def frames(self, index: int, start: int, stop: int) -> np.ndarray:
+        """Frames [start, stop) of a clip: (n, S, S, 3) uint8 RGB."""
+        source = self._sources[index]
+        if isinstance(source, LazyClip) and not self._keeps_lazy:
+            return source.frames(start, stop)
+        return self[index].frames[start:stop]
 
     def lengths(self) -> list[int]:
         """Frames of each clip."""

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from faceimit.data import targets
-from faceimit.data.corpus import Corpus, Labels
+from faceimit.data.corpus import Corpus
+from faceimit.data.labels import Labels
 from faceimit.data.transforms import Strength, Window, augment, backwards
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
@@ -65,20 +66,21 @@ class Windows(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         generator = np.random.default_rng([random.getrandbits(32), index])
         clip_index, start = self._choose(generator)
-        clip, labels = self.corpus[clip_index], self.corpus.labels[clip_index]
+        labels, fps = self.corpus.labels[clip_index], self.corpus.fps[clip_index]
         stop = start + self.window
+        frames, velocity = self.corpus.frames(clip_index, start, stop), labels.velocity
         flow = self.corpus.flow.get(clip_index, ())
-        window = Window(clip.frames[start:stop], labels.velocity[start:stop], tuple(x[start:stop] for x in flow))
+        window = Window(frames, velocity[start:stop], tuple(x[start:stop] for x in flow))
         change = labels.change[start:stop]
         if self.strength is not None:
             if stop < len(labels.change) and generator.random() < self.strength.reverse:
                 # the step into a frame of the reversed window is the one that left it
                 left = slice(start + 1, stop + 1)
-                window = backwards(Window(window.frames, labels.velocity[left], tuple(x[left] for x in flow)))
+                window = backwards(Window(window.frames, velocity[left], tuple(x[left] for x in flow)))
                 change = labels.change[left][::-1]
             window = augment(window, self.strength, generator)
         known = Labels(change, window.velocity, np.isfinite(change))
-        return sample(window.frames, known, clip.fps, self.c_ref) | flow_levels(window.flow)
+        return sample(window.frames, known, fps, self.c_ref) | flow_levels(window.flow)
 
     def _choose(self, generator: np.random.Generator) -> tuple[int, int]:
         """(clip, first frame): of the candidates, the one whose change varies most."""

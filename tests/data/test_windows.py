@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from faceimit.data.clipfile import save_clip
-from faceimit.data.corpus import Corpus, labels_of
+from faceimit.data.corpus import Corpus
 from faceimit.data.datamodule import ClipData, strength_from
+from faceimit.data.labels import labels_of
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, longest_run, reference_change, usable_starts
 from faceimit.errors import InputError
