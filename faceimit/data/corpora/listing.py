@@ -112,7 +112,8 @@ def entries(folder: Path) -> tuple[list[str], list[str]]:
 
     macOS writes ``._NAME`` beside a file it copies to a foreign disk: hidden too.
     """
-    folders, files = [], []
+    folders: list[str] = []
+    files: list[str] = []
     with os.scandir(folder) as scanned:
         for entry in scanned:
             if not entry.name.startswith(".") and entry.name not in _FOREIGN:

@@ -81,7 +81,8 @@ def read_landmarks(folder: str | os.PathLike[str], frames: int) -> tuple[np.ndar
                 raise InputError("a point is not a number, the frame counts as invalid")
         except InputError as error:
             problems.append(Problem(path, str(error)))
-    return points, np.isfinite(points).all(axis=(1, 2)), problems
+    valid = np.asarray(np.isfinite(points).all(axis=(1, 2)))
+    return points, valid, problems
 
 
 def _text(path: Path) -> str:

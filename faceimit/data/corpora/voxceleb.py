@@ -100,7 +100,8 @@ def _subfolders(folder: Path) -> list[str]:
 
 
 def _of_person(root: Path, folder: str, who: str, split: Split) -> Found:
-    place, problems, count = f"{folder}/mp4/{who}", [], 0
+    place, count = f"{folder}/mp4/{who}", 0
+    problems: list[Problem] = []
     for below, files in walk(root, place, problems):
         boxes = root / folder / "txt" / Path(below).relative_to(f"{folder}/mp4")
         for video in videos_in(root / below, files):

@@ -1,0 +1,164 @@
+"""LightningDataModule of Ameca pairs.
+
+A batch holds ``image`` uint8 (B, 3, S, S) RGB, ``controls`` float32 (B, 30) in the order of
+:data:`faceimit.face.controls.NAMES` and the unit of each, and ``row`` int64 (B,), the row of the table.
+"""
+
+import logging
+import random
+from typing import Any, Literal
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from faceimit.data.pair_cache import Crop, squares
+from faceimit.data.pair_values import OnError
+from faceimit.data.pairs import PairTable, read_pairs, split_by_frame, split_by_sequence
+from faceimit.errors import InputError
+from faceimit.face.controls import mirrored
+
+Sample = dict[str, Any]
+_log = logging.getLogger(__name__)
+
+
+class Pairs(Dataset[Sample]):
+    """Rows of a table.
+
+    Args:
+        images: (N, S, S, 3) uint8 RGB.
+        values: (N, 30) control values in their units.
+        rows: (M,) numbers of the rows of this split.
+        flip: probability of a mirrored picture with mirrored controls, drawn from Python's global generator, which the
+            train loader seeds for every batch.
+    """
+
+    def __init__(self, images: np.ndarray, values: np.ndarray, rows: np.ndarray, flip: float = 0.0) -> None:
+        self.images, self.values, self.rows, self.flip = images, values, rows, flip
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int) -> Sample:
+        row = int(self.rows[index])
+        image, controls = self.images[row], self.values[row]
+        if self.flip and random.random() < self.flip:
+            image, controls = image[:, ::-1], mirrored(controls)
+        return {
+            "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
+            "controls": torch.from_numpy(np.asarray(controls, dtype=np.float32)),
+            "row": row,
+        }
+
+
+class ControlPairs(pl.LightningDataModule):
+    """Pictures of a robot's face and the 30 control values that made them.
+
+    Args:
+        root: a .parquet file, a folder, or a table of the hub (:func:`faceimit.data.pairs.read_pairs`).
+        cache: folder for the squares.
+        size: side of a square in pixels.
+        crop: "resize" the picture's middle square, or cut out the "face".
+        split: by "sequence", or by "frame", which exists only to show the leak.
+        test: share of the test rows.
+        val: share of the other rows.
+        seed: of the split.
+        flip: probability of a mirrored training sample.
+        names: of values that stand in lists; ["table"]: in the order of the table of controls.
+        sequence: column that names the sequence.
+        block: where nothing names a sequence: so many rows in a row are one.
+        on_error: "refuse" a table with a wrong row, or "drop" such rows.
+        batch_size: pairs of a batch.
+        workers: loader processes.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        cache: str = ".cache/pairs",
+        size: int = 128,
+        crop: Crop = "resize",
+        split: Literal["sequence", "frame"] = "sequence",
+        test: float = 0.2,
+        val: float = 0.1,
+        seed: int = 0,
+        flip: float = 0.5,
+        names: list[str] | None = None,
+        sequence: str | None = None,
+        block: int | None = None,
+        on_error: OnError = "refuse",
+        batch_size: int = 64,
+        workers: int = 0,
+    ) -> None:
+        super().__init__()
+        if not 0 <= flip <= 1:
+            raise InputError(f"expected flip to be a probability in [0, 1] but got {flip:g}")
+        self.root, self.cache, self.size, self.crop, self.split = root, cache, size, crop, split
+        self.shares = {"test": test, "val": val, "seed": seed}
+        self.flip, self.batch_size, self.workers = flip, batch_size, workers
+        self.reading: dict[str, Any] = {"names": names, "sequence": sequence, "block": block, "on_error": on_error}
+        self._table: PairTable | None = None
+        self._images: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def table(self) -> PairTable:
+        """The pairs, read once."""
+        if self._table is None:
+            self._table = read_pairs(self.root, cache=self.cache, **self.reading)
+            for item in (*self._table.dropped, *self._table.problems):
+                _log.warning("%s", item)
+        return self._table
+
+    def images(self) -> tuple[np.ndarray, np.ndarray]:
+        """All pictures (N, S, S, 3) uint8 RGB, and which of them can be used (N,) bool."""
+        if self._images is None:
+            self._images = squares(self.table, self.cache, self.size, self.crop)
+            for row in np.flatnonzero(~self._images[1]):
+                _log.warning("row %d (%s) is left out: its picture cannot be used", row, self.table.names[row])
+        return self._images
+
+    def rows(self) -> dict[str, np.ndarray]:
+        """Usable rows of "train", "val" and "test".
+
+        Raises:
+            InputError: too few sequences, or a split without a usable picture.
+        """
+        if self.split == "sequence":
+            parts = split_by_sequence(self.table.sequence, **self.shares)  # type: ignore[arg-type]
+        else:
+            parts = split_by_frame(len(self.table), **self.shares)  # type: ignore[arg-type]
+        valid = self.images()[1]
+        parts = {name: rows[valid[rows]] for name, rows in parts.items()}
+        empty = [name for name, rows in parts.items() if not len(rows)]
+        if empty:
+            raise InputError(f"the {empty[0]} split has no picture that can be used, try another data.seed")
+        return parts
+
+    def prepare_data(self) -> None:
+        """Make the squares, in one process."""
+        self.images()
+
+    def pairs(self, split: str) -> Pairs:
+        """The rows of a split; training rows are flipped at random."""
+        return Pairs(self.images()[0], self.table.values, self.rows()[split], self.flip if split == "train" else 0.0)
+
+    def train_dataloader(self) -> DataLoader:
+        return self._loader("train", shuffle=True)
+
+    def val_dataloader(self) -> DataLoader:
+        return self._loader("val")
+
+    def test_dataloader(self) -> DataLoader:
+        return self._loader("test")
+
+    def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
+        pairs: Dataset[Sample] = self.pairs(split)
+        return DataLoader(
+            pairs,
+            batch_size=self.batch_size,
+            shuffle=shuffle,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
