@@ -3,9 +3,12 @@
 Values are in the unit of each control: actuator share (no unit) or degrees. "Left" is the robot's own. Names, ranges
 and neutral pose are those of the published X2C data set for Ameca (Engineered Arts). The limits of velocity,
 acceleration and jerk are ours: a little below what hobby and industrial servos of that size do, so that they are safe
-to start from; a robot's own profile (``conf/robot/``) overrides them.
+to start from; a robot's own profile (``conf/robot/``) overrides them. What a larger value does (``Control.larger``) is
+our reading where the data set does not say: the neutral value lies at the end of the range that the movement leaves
+(Jaw Pitch 1 is shut, Nose Wrinkle 0.85 nearly smooth). A robot that differs inverts an actuator in its profile.
 """
 
+import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -28,6 +31,7 @@ class Control:
         neutral: value of the neutral face, in `unit`.
         unit: ``share`` of the actuator's travel, or ``degree``.
         velocity, acceleration, jerk: largest magnitude, in units a second, a second^2, a second^3.
+        larger: what the robot does when the value grows, in words.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Control:
     velocity: float
     acceleration: float
     jerk: float
+    larger: str
 
     @property
     def span(self) -> float:
@@ -59,44 +64,44 @@ _PACE: dict[str, tuple[float, float, float]] = {
 }
 
 
-def _control(name: str, part: Part, low: float, high: float, neutral: float) -> Control:
+def _control(name: str, part: Part, low: float, high: float, neutral: float, larger: str) -> Control:
     travel, rise, onset = _PACE[part]
     velocity = (high - low) / travel
     unit: Literal["share", "degree"] = "degree" if part in {"gaze", "head", "neck"} else "share"
-    return Control(name, part, low, high, neutral, unit, velocity, velocity / rise, velocity / rise / onset)
+    return Control(name, part, low, high, neutral, unit, velocity, velocity / rise, velocity / rise / onset, larger)
 
 
 CONTROLS: tuple[Control, ...] = (
-    _control("Brow Inner Left", "brow", 0.0, 1.0, 0.60),
-    _control("Brow Inner Right", "brow", 0.0, 1.0, 0.68),
-    _control("Brow Outer Left", "brow", 0.0, 1.0, 0.65),
-    _control("Brow Outer Right", "brow", 0.0, 1.0, 0.53),
-    _control("Eyelid Lower Left", "eyelid", -1.0, 2.0, 1.0),
-    _control("Eyelid Lower Right", "eyelid", -1.0, 2.0, 1.0),
-    _control("Eyelid Upper Left", "eyelid", -1.0, 2.0, 1.0),
-    _control("Eyelid Upper Right", "eyelid", -1.0, 2.0, 1.0),
-    _control("Gaze Target Phi", "gaze", -130.0, 130.0, 0.0),
-    _control("Gaze Target Theta", "gaze", -60.0, 60.0, 0.0),
-    _control("Head Pitch", "head", -30.0, 20.0, 0.0),
-    _control("Head Roll", "head", -20.0, 20.0, 0.0),
-    _control("Head Yaw", "head", -30.0, 30.0, 0.0),
-    _control("Jaw Pitch", "jaw", 0.0, 1.0, 1.0),
-    _control("Jaw Yaw", "jaw", 0.0, 1.0, 0.5),
-    _control("Lip Bottom Curl", "lip", 0.0, 1.0, 0.46),
-    _control("Lip Bottom Depress Left", "lip", 0.0, 1.0, 0.56),
-    _control("Lip Bottom Depress Middle", "lip", 0.0, 1.0, 0.43),
-    _control("Lip Bottom Depress Right", "lip", 0.0, 1.0, 0.54),
-    _control("Lip Corner Raise Left", "lip", 0.0, 1.0, 0.47),
-    _control("Lip Corner Raise Right", "lip", 0.0, 1.0, 0.62),
-    _control("Lip Corner Stretch Left", "lip", 0.0, 1.0, 0.64),
-    _control("Lip Corner Stretch Right", "lip", 0.0, 1.0, 0.31),
-    _control("Lip Top Curl", "lip", 0.0, 1.0, 0.41),
-    _control("Lip Top Raise Left", "lip", 0.0, 1.0, 0.48),
-    _control("Lip Top Raise Middle", "lip", 0.0, 1.0, 0.30),
-    _control("Lip Top Raise Right", "lip", 0.0, 1.0, 0.45),
-    _control("Neck Pitch", "neck", -20.0, 30.0, 0.0),
-    _control("Neck Roll", "neck", -24.0, 24.0, 0.0),
-    _control("Nose Wrinkle", "nose", 0.0, 1.0, 0.85),
+    _control("Brow Inner Left", "brow", 0.0, 1.0, 0.60, "raises the inner end of the brow"),
+    _control("Brow Inner Right", "brow", 0.0, 1.0, 0.68, "raises the inner end of the brow"),
+    _control("Brow Outer Left", "brow", 0.0, 1.0, 0.65, "raises the outer end of the brow"),
+    _control("Brow Outer Right", "brow", 0.0, 1.0, 0.53, "raises the outer end of the brow"),
+    _control("Eyelid Lower Left", "eyelid", -1.0, 2.0, 1.0, "lowers the lower lid: opens the eye"),
+    _control("Eyelid Lower Right", "eyelid", -1.0, 2.0, 1.0, "lowers the lower lid: opens the eye"),
+    _control("Eyelid Upper Left", "eyelid", -1.0, 2.0, 1.0, "raises the upper lid: -1 shut, 2 wide"),
+    _control("Eyelid Upper Right", "eyelid", -1.0, 2.0, 1.0, "raises the upper lid: -1 shut, 2 wide"),
+    _control("Gaze Target Phi", "gaze", -130.0, 130.0, 0.0, "looks to the robot's left"),
+    _control("Gaze Target Theta", "gaze", -60.0, 60.0, 0.0, "looks up"),
+    _control("Head Pitch", "head", -30.0, 20.0, 0.0, "lifts the chin"),
+    _control("Head Roll", "head", -20.0, 20.0, 0.0, "tilts counter-clockwise in the picture"),
+    _control("Head Yaw", "head", -30.0, 30.0, 0.0, "turns to the robot's left"),
+    _control("Jaw Pitch", "jaw", 0.0, 1.0, 1.0, "shuts the mouth"),
+    _control("Jaw Yaw", "jaw", 0.0, 1.0, 0.5, "moves the jaw to the robot's left"),
+    _control("Lip Bottom Curl", "lip", 0.0, 1.0, 0.46, "curls the lower lip out"),
+    _control("Lip Bottom Depress Left", "lip", 0.0, 1.0, 0.56, "lowers the lower lip"),
+    _control("Lip Bottom Depress Middle", "lip", 0.0, 1.0, 0.43, "lowers the lower lip"),
+    _control("Lip Bottom Depress Right", "lip", 0.0, 1.0, 0.54, "lowers the lower lip"),
+    _control("Lip Corner Raise Left", "lip", 0.0, 1.0, 0.47, "raises the corner"),
+    _control("Lip Corner Raise Right", "lip", 0.0, 1.0, 0.62, "raises the corner"),
+    _control("Lip Corner Stretch Left", "lip", 0.0, 1.0, 0.64, "pulls the corner outwards"),
+    _control("Lip Corner Stretch Right", "lip", 0.0, 1.0, 0.31, "pulls the corner outwards"),
+    _control("Lip Top Curl", "lip", 0.0, 1.0, 0.41, "curls the upper lip out"),
+    _control("Lip Top Raise Left", "lip", 0.0, 1.0, 0.48, "raises the upper lip"),
+    _control("Lip Top Raise Middle", "lip", 0.0, 1.0, 0.30, "raises the upper lip"),
+    _control("Lip Top Raise Right", "lip", 0.0, 1.0, 0.45, "raises the upper lip"),
+    _control("Neck Pitch", "neck", -20.0, 30.0, 0.0, "leans the neck forward"),
+    _control("Neck Roll", "neck", -24.0, 24.0, 0.0, "tilts counter-clockwise in the picture"),
+    _control("Nose Wrinkle", "nose", 0.0, 1.0, 0.85, "smooths the nose"),
 )
 
 NAMES: tuple[str, ...] = tuple(control.name for control in CONTROLS)
@@ -148,6 +153,13 @@ def mirrored(values: np.ndarray) -> np.ndarray:
     return from_normalised(normalised(values)[..., list(MIRROR)] * MIRROR_SIGN)
 
 
+def did_you_mean(name: str, valid: Iterable[str] = NAMES) -> str:
+    """`` (did you mean X?)`` for the name nearest to a misspelt one, whatever its case, or nothing."""
+    valid = {v.casefold(): v for v in valid}
+    near = difflib.get_close_matches(name.casefold(), list(valid), n=1, cutoff=0.5)
+    return f" (did you mean {valid[near[0]]}?)" if near else ""
+
+
 def check_names(names: Iterable[str]) -> None:
     """Refuse a list of control names that is not the table's.
 
@@ -157,7 +169,8 @@ def check_names(names: Iterable[str]) -> None:
     names = list(names)
     unknown, missing = [n for n in names if n not in INDEX], [n for n in NAMES if n not in names]
     if unknown or missing:
-        parts = [f"unknown {', '.join(unknown)}"] * bool(unknown) + [f"missing {', '.join(missing)}"] * bool(missing)
+        named = ", ".join(n + did_you_mean(n) for n in unknown)
+        parts = [f"unknown {named}"] * bool(unknown) + [f"missing {', '.join(missing)}"] * bool(missing)
         raise InputError(f"expected the {len(NAMES)} controls of faceimit.face.controls but got {'; '.join(parts)}")
     if len(set(names)) < len(names):
         twice = sorted({n for n in names if names.count(n) > 1})
