@@ -89,10 +89,8 @@ def read_table(source: str, cache: str | None = None, sequence: str | None = Non
     def bytes_of(row: int) -> bytes:
         return _encoded(pictures[row][image], source, row)
 
-    named = next((name for name in IMAGE_KEYS if name in columns), None)
-    names = [str(name) for name in (range(len(rows)) if named is None else columns[named])]
     sequences = None if found is None else [str(value) for value in columns[found]]
-    return Table(names, values, sequences, _list_names(source), bytes_of, key)
+    return Table(_names(rows, image, columns), values, sequences, _list_names(source), bytes_of, key)
 
 
 def _opened(source: str, cache: str | None) -> "Dataset":
@@ -115,6 +113,23 @@ def _opened(source: str, cache: str | None) -> "Dataset":
     if not len(rows):
         raise InputError(f"the table {source} has no row")
     return rows
+
+
+def _names(rows: "Dataset", image: str, columns: Mapping[str, list[Any]]) -> list[str]:
+    """Names of the pictures: their paths in the column of pictures, a column of texts, or row numbers."""
+    import pyarrow.compute as pc
+
+    column = rows.data.column(image)
+    paths = pc.struct_field(column, "path").to_pylist() if _has_path(column.type) else []
+    told = [values for key, values in columns.items() if key.lower() in IMAGE_KEYS and isinstance(values[0], str)]
+    given = (paths if any(paths) else None) or (told[0] if told else [None] * len(rows))
+    return [f"row {row}" if name is None else str(name) for row, name in enumerate(given)]
+
+
+def _has_path(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return pa.types.is_struct(kind) and any(field.name == "path" for field in kind)
 
 
 def _key(source: str, rows: "Dataset") -> str:

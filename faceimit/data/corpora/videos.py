@@ -72,7 +72,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 def find(base: Path, paths: Sequence[Path], val: float, test: float, seed: int) -> Found:
     """Videos of files and folders below a base folder, one folder in memory at a time."""
     level = _people_level(base) if list(paths) == [base] else ""
-    splits = _Splits(base / level, paths, val, test, seed)
+    splits = _Splits(base / level, [base / level] if level else paths, val, test, seed)
     once, problems = _Once(base, paths), list(splits.problems)
     for place, folder, files in _groups(base, paths, problems):
         for name, path in _named(place, folder, files, problems):
