@@ -4,7 +4,12 @@ In video mode faces are followed from frame to frame. With a single slot MediaPi
 which delays and flattens the movements that are to be measured; with several it does not, so several are always used.
 """
 
+import contextlib
 import os
+import sys
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +20,7 @@ from faceimit.errors import InputError
 from faceimit.face.blendshapes import from_mediapipe
 
 SLOTS = 4  # faces followed at a time
+BLENDSHAPE_NET = "face_blendshapes.tflite"
 
 
 class Landmarker:
@@ -35,6 +41,7 @@ class Landmarker:
             raise InputError("MediaPipe is not installed: pip install 'faceimit[annotate]'") from error
         self.model = model_file(model)
         self.model_sha256 = checksum(self.model)
+        _check(self.model)
         self.version = str(mediapipe.__version__)
         self._tasks, self._image, self._rgb = tasks, mediapipe.Image, mediapipe.ImageFormat.SRGB
         self._content = self.model.read_bytes()
@@ -52,11 +59,10 @@ class Landmarker:
             output_facial_transformation_matrixes=True,
         )
         try:
-            self._graph = self._tasks.vision.FaceLandmarker.create_from_options(options)
+            with _without_chatter():
+                self._graph = self._tasks.vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
-            raise InputError(
-                f"{self.model} is no FaceLandmarker model with blendshapes: give a face_landmarker .task file"
-            ) from error
+            raise _no_model(self.model) from error
         self._last_ms = -1
 
     def look(self, image: np.ndarray, time_s: float) -> list[SeenFace]:
@@ -77,6 +83,36 @@ class Landmarker:
         if self._graph is not None:
             self._graph.close()
             self._graph = None
+
+
+def _check(model: Path) -> None:
+    """Find out before the first video that a file is no model: it is a zip archive of networks."""
+    try:
+        with zipfile.ZipFile(model) as bundle:
+            names = bundle.namelist()
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _no_model(model) from error
+    if BLENDSHAPE_NET not in names:
+        raise _no_model(model)
+
+
+def _no_model(model: Path) -> InputError:
+    return InputError(f"{model} is no FaceLandmarker model with blendshapes: give a face_landmarker .task file")
+
+
+@contextlib.contextmanager
+def _without_chatter() -> Iterator[None]:
+    """Keep off stderr what MediaPipe's C++ says while it starts (six lines each time); it has no switch for that."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _points(mesh: Any) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Annotate in several processes of this machine; one that a file brings down takes no other file with it."""
 
+import faulthandler
 import multiprocessing
 import os
 import signal
@@ -107,6 +108,7 @@ def _serve(pipe: Connection, store: Path, spec: AnnotatorSpec) -> None:
     store.mkdir(parents=True, exist_ok=True)
     log = os.open(store / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 2)
+    faulthandler.enable()
     while True:
         try:
             job = pipe.recv()

@@ -22,7 +22,7 @@ class MediaPipeAnnotator(FrameAnnotator):
         model: ``face_landmarker*.task``; None: the cached or fetched one.
 
     Raises:
-        InputError: MediaPipe is not installed, or no model file.
+        InputError: MediaPipe is not installed, no model file, or a file that is none.
     """
 
     name = MEDIAPIPE
@@ -31,8 +31,6 @@ class MediaPipeAnnotator(FrameAnnotator):
         self._landmarker = Landmarker(model)
         self.version = f"{self._landmarker.version}-{REVISION}"
         self.model_sha256 = self._landmarker.model_sha256
-        self._landmarker.start()  # a file that is no model is found out before the first video
-        self._landmarker.close()
 
     def start(self, info: VideoInfo) -> None:
         self._landmarker.start()
