@@ -3,7 +3,7 @@
 import json
 import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Source(ABC):
         vocabulary: what the frames are labelled with; None: not labelled.
         about: (name, value) that only this kind has.
         problems: what could not be used and why, a sentence each.
-        faces: the pictures are crops of faces, so that what moves in them is the face.
+        metrics: figures of a run.
     """
 
     kind: str
@@ -43,7 +43,7 @@ class Source(ABC):
     vocabulary: Vocabulary | None = None
     about: Sequence[tuple[str, str]] = ()
     problems: Sequence[str] = ()
-    faces: bool = True
+    metrics: Mapping[str, float] = {}
 
     @abstractmethod
     def track(self, index: int) -> Track:
@@ -131,12 +131,16 @@ class CorpusSource(Source):
     Args:
         path: of the run.
         corpora: split -> corpus (:class:`faceimit.data.corpus.Corpus`, or what looks like it).
+        about: (name, value) of the run.
+        metrics: of the run.
     """
 
     kind = "training data"
 
-    def __init__(self, path: Path, corpora: dict[str, Any], about: Sequence[tuple[str, str]]) -> None:
-        self.path, self.vocabulary, self.about = path, expressions(), about
+    def __init__(
+        self, path: Path, corpora: dict[str, Any], about: Sequence[tuple[str, str]], metrics: Mapping[str, float]
+    ) -> None:
+        self.path, self.vocabulary, self.about, self.metrics = path, expressions(), about, metrics
         self._places = [(corpus, i, split) for split, corpus in corpora.items() for i in range(len(corpus))]
         self.facts = [self._facts(*place) for place in self._places]
 
@@ -161,8 +165,6 @@ class CorpusSource(Source):
 
 class VideoSource(Source):
     """A corpus of videos that nobody has annotated; of many videos some are opened."""
-
-    faces = False
 
     def __init__(self, listing: Listing) -> None:
         self.kind, self.path = f"{listing.corpus} corpus", listing.root

@@ -15,6 +15,7 @@ from typing import Any, Literal
 Level = Literal["bad", "warn", "ok"]
 # what a reader who sees no colour reads
 WORDS: dict[str, str] = {"bad": "problem", "warn": "look at", "ok": "good"}
+WRAPPED = 32  # letters from which a cell of a table may break into lines
 _ORDER = {"bad": 0, "warn": 1, "ok": 2}
 _TEMPLATES = Path(__file__).with_name("templates")
 
@@ -58,7 +59,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of cells; columns that hold numbers are aligned to the right.
+    """Rows of cells; columns that hold numbers are aligned to the right, columns that hold nothing are left out.
 
     Attributes:
         columns: headings.
@@ -76,10 +77,18 @@ class Table:
 
     def side(self, column: int) -> str:
         """``right`` for a column of numbers, ``text`` or ``left`` for others."""
-        cells = [row[column] for row in self.rows if row[column] is not None and row[column] != ""]
+        cells = self._filled(column)
         if cells and all(isinstance(cell, int | float) for cell in cells):
             return "right"
-        return "text" if any(isinstance(cell, str) and len(cell) > 12 for cell in cells) else "left"
+        return "text" if any(isinstance(cell, str) and len(cell) > WRAPPED for cell in cells) else "left"
+
+    @property
+    def kept(self) -> list[int]:
+        """Columns that hold something."""
+        return [column for column in range(len(self.columns)) if self._filled(column) or not self.rows]
+
+    def _filled(self, column: int) -> list[Cell]:
+        return [row[column] for row in self.rows if row[column] is not None and row[column] != ""]
 
 
 @dataclass(frozen=True)

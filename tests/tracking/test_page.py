@@ -95,6 +95,11 @@ def test_numbers_stand_on_the_right(html):
     assert '<th class="text" scope="col">name</th>' in html
 
 
+def test_columns_that_hold_nothing_are_left_out():
+    table = Table(["a", "b", "c"], [[1, None, ""], [None, "", 0]])
+    assert table.kept == [0, 2]
+
+
 def test_bars_are_as_high_as_the_root_of_their_share():
     assert Bars([1, 0, 4], "").heights == [5.0, 0.0, 10.0]
     assert Bars([0, 0], "").heights == [0.0, 0.0]

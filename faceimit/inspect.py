@@ -1,0 +1,121 @@
+"""``faceimit-inspect``: what a data set holds, how well it covers, what is wrong with it; text and an HTML report."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from faceimit.errors import InputError
+from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.files import write_json, write_text
+from faceimit.tracking.inspection import Amount, Inspection, inspect_source
+from faceimit.tracking.inspection_findings import findings_of
+from faceimit.tracking.inspection_open import KINDS, open_source
+from faceimit.tracking.inspection_report import as_json, page_of
+from faceimit.tracking.inspection_sections import duration
+from faceimit.tracking.page import WORDS, Findings
+
+DESCRIPTION = """\
+Inspect a data set before training on it: counts, clip lengths and frame rates, how the values are distributed and how
+well they cover their space (and what to record next), whether pictures and labels belong to the same moments, noise
+and rounding of the labels, what the splits share, and how much happens.
+
+PATH is an annotation store, the root of a corpus (VoxCeleb, 300VW, CAER, any folder of videos), an Ameca table or
+folder, a run folder, or a folder of rendered clips. Leaves an HTML report in one file; its path is printed last."""
+EXAMPLE = """\
+  python -m faceimit.train experiment=keyframe_multitask profile=tiny
+  faceimit-inspect .cache/rendered --out report.html"""
+STYLES = {"bad": "bold red", "warn": "yellow", "ok": "green"}
+
+
+def main() -> None:
+    """The command ``faceimit-inspect``."""
+    sys.exit(run_command(inspect))
+
+
+def inspect(arguments: Sequence[str]) -> None:
+    """Open, check, write the report, say what was found.
+
+    Raises:
+        InputError: bad arguments, nothing there to inspect, outputs that cannot be written.
+    """
+    args = _parser().parse_args(arguments)
+    out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
+    _check_output(out)
+    amount = Amount(clips=args.clips, pictured=min(args.clips, Amount.pictured))
+    with _progress() as advance:
+        advance("opening", 0, 1)
+        found = inspect_source(open_source(args.path, args.data), amount, advance)
+        advance("writing the report", 0, 1)
+        html = page_of(found).html()
+    if args.json is not None:
+        write_json(args.json, as_json(found))
+    write_text(out, html)
+    show(found)
+    print(out)
+
+
+def show(found: Inspection) -> None:
+    """A short summary on the terminal: the counts and the findings, the worst first."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from faceimit.data.checks.counts import split_counts
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(str(found.source.path))}[/]: {escape(found.source.kind)}", soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("split", "clips", "frames", "duration", "annotated"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    for row in split_counts(found.source.facts):
+        valid = f"{row.valid_share:.1%}" if row.valid_share == row.valid_share else "-"
+        known = row.looked == row.clips
+        frames = f"{row.frames:,}" if known else f"{row.frames:,} in {row.looked:,}"
+        table.add_row(row.split, f"{row.clips:,}", frames, duration(row.seconds) or "-", valid)
+    console.print(table)
+    for finding in Findings(findings_of(found)).ranked:
+        mark = f"[{STYLES[finding.level]}]{WORDS[finding.level]:>8}[/]"
+        console.print(f"{mark}  {escape(finding.text)}", soft_wrap=True)
+
+
+def _check_output(out: Path) -> None:
+    """Refuse before the work what could not be written after it."""
+    if out.is_dir():
+        raise InputError(f"output {out} is a folder, give a file name such as {out / 'report.html'}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar on stderr where that is a terminal; call what it yields with what is done, how far, of how much."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("")
+        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-inspect")
+    parser.add_argument("path", type=Path, metavar="PATH", help="what to inspect")
+    parser.add_argument("--out", type=Path, metavar="FILE.html", help="report (default: inspect_NAME.html)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything in numbers")
+    parser.add_argument("--data", choices=KINDS, help="how to read PATH, where it does not tell by itself")
+    parser.add_argument(
+        "--clips", type=_count, default=Amount.clips, metavar="N", help="read at most N clips (default: %(default)s)"
+    )
+    return parser
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError("a count is at least 1")
+    return value
+
+
+if __name__ == "__main__":
+    main()
