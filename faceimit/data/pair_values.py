@@ -51,7 +51,7 @@ def indices(names: Iterable[str]) -> list[int]:
         meant = nearest(unknown[0])
         hint = f"did you mean {meant}?" if meant else "see faceimit.face.controls"
         more = f" and {len(unknown) - 1} more" if len(unknown) > 1 else ""
-        raise InputError(f"there is no control '{unknown[0]}'{more}, {hint}")
+        raise InputError(f"there is no control '{unknown[0]}'{more} ({hint})")
     places = [index for index in found if index is not None]
     twice = [NAMES[index] for index in sorted(set(places)) if places.count(index) > 1]
     if twice:
