@@ -14,7 +14,7 @@ from faceimit.data.crop import CropBox, crop_face
 from faceimit.data.video import VideoInfo, probe, read_frames
 from faceimit.data.videos import CropStream
 from faceimit.errors import InputError
-from faceimit.keyframes.methods import METHODS, UNTUNED_SEARCH, make_method
+from faceimit.keyframes.methods import BLENDSHAPES_METHOD, METHODS, UNTUNED_SEARCH, make_method
 from faceimit.keyframes.search import At, SearchParams, find_keyframes
 from faceimit.keyframes.stream import MethodScorer, StreamingScorer
 from faceimit.tracking import keyframe_report
@@ -36,6 +36,7 @@ EXAMPLE = """\
 REFERENCE_PERCENTILE = 95.0
 # Frame intervals that differ more than this from the usual one make a video one of variable rate.
 STEADY = 0.2
+NAMES = (*METHODS, BLENDSHAPES_METHOD)
 NOWHERE = (float("nan"),) * 3  # the box of a frame without a face
 
 
@@ -65,10 +66,16 @@ def detect(arguments: Sequence[str]) -> None:
 
 def make_scorer(args: argparse.Namespace) -> StreamingScorer:
     """The scorer that --method, --checkpoint, --bundle or none of them stands for."""
+    if args.method == BLENDSHAPES_METHOD:
+        from faceimit.keyframes.blendshapes import BlendshapeScorer
+
+        return BlendshapeScorer(args.model)
+    if args.model is not None:
+        raise InputError(f"--model {args.model} is for --method {BLENDSHAPES_METHOD}: give both or neither")
     if args.method is not None:
         if args.method not in METHODS:
-            near = did_you_mean(args.method, METHODS)
-            raise InputError(f"unknown method {args.method!r}{near}, choose one of {', '.join(METHODS)}")
+            near = did_you_mean(args.method, NAMES)
+            raise InputError(f"unknown method {args.method!r}{near}, choose one of {', '.join(NAMES)}")
         return MethodScorer(make_method(args.method), UNTUNED_SEARCH)
     if args.bundle is not None:
         raise InputError(f"bundle {args.bundle} cannot be read by this version, use --checkpoint")
@@ -257,7 +264,17 @@ def _parser() -> CommandParser:
         help="a checkpoint of python -m faceimit.train, or a .safetensors weights file",
     )
     source.add_argument("--bundle", type=Path, metavar="DIR", help="an exported bundle")
-    source.add_argument("--method", metavar="NAME", help=f"a classical method: {', '.join(METHODS)}")
+    source.add_argument(
+        "--method",
+        metavar="NAME",
+        help=f"a classical method ({', '.join(METHODS)}), or {BLENDSHAPES_METHOD}: the change of MediaPipe's "
+        "blendshapes, as the true score is defined, 1 at 0.40",
+    )
+    parser.add_argument(
+        "--model",
+        metavar="TASK_FILE",
+        help=f"face_landmarker .task file for --method {BLENDSHAPES_METHOD}; fetched once if none is given",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write scores and keyframes")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the score over time with the keyframes")
     parser.add_argument("--sheet", type=Path, metavar="FILE.png", help="draw a contact sheet of the keyframes")

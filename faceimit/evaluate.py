@@ -3,6 +3,7 @@
 python -m faceimit.evaluate checkpoint=RUN/checkpoints/best.ckpt
 """
 
+import importlib.util
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from faceimit.tracking.command import run_configured
 
 SHIPPED = "shipped"
 NONE = "none"
+TRUTH_NOTE = "the source of the truth: it was made by this annotator, on the whole pictures of these clips"
 
 
 def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None) -> Path:
@@ -29,6 +31,9 @@ def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None
     Raises:
         InputError: a checkpoint or data that cannot be read, an unknown method.
     """
+    from faceimit.data.datamodule import SyntheticFaces
+    from faceimit.keyframes.blendshapes import BlendshapeScorer
+    from faceimit.keyframes.methods import BLENDSHAPES_METHOD
     from faceimit.tracking import results
     from faceimit.tracking.comparison import CEILING, Split, ceiling, classical, compare, network
     from faceimit.tracking.environment import environment
@@ -37,18 +42,22 @@ def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None
     settings = data_settings(config, changed or {})
     check_target("data", settings)
     names = chosen_methods(config["methods"])
+    model = blendshape_model(config)
     networks = {name: load(path) for name, path in named_checkpoints(config).items()}
     data = build(settings)
     data.prepare_data()
     val, test = (Split.of(data.corpus(split), data.c_ref) for split in ("val", "test"))
     scorers = {name: network(scorer) for name, scorer in networks.items()}
-    with results.progress(len(networks) + len(names) + 1) as advance:
+    with results.progress(len(networks) + len(names) + 2) as advance:
         scorers |= {name: classical(name, data.corpus("train")) for name in names}
+        if model is not None:
+            scorers[BLENDSHAPES_METHOD] = network(BlendshapeScorer(model, data.c_ref))
         scorers[CEILING] = ceiling({id(val.corpus): val, id(test.corpus): test}, config["seed"])
         found = compare(scorers, val, test, advance)
     folder = out_folder(config)
-    results.write(folder, found, test, environment(config["seed"]), data.c_ref, config["plots"])
-    results.show(found)
+    notes = {} if isinstance(data, SyntheticFaces) else {BLENDSHAPES_METHOD: TRUTH_NOTE}
+    results.write(folder, found, test, environment(config["seed"]), data.c_ref, config["plots"], notes)
+    results.show(found, notes)
     return folder
 
 
@@ -58,16 +67,37 @@ def chosen_methods(methods: Any) -> list[str]:
     Raises:
         InputError: an unknown name.
     """
-    from faceimit.keyframes.methods import METHODS
+    from faceimit.keyframes.methods import BLENDSHAPES_METHOD, METHODS
 
     if methods == "all":
         return list(METHODS)
     if not isinstance(methods, list):
         raise InputError(f"expected methods to be all or a list but got {methods!r}, try methods=[frame_difference]")
-    unknown = [name for name in methods if name not in METHODS]
+    unknown = [name for name in methods if name not in {*METHODS, BLENDSHAPES_METHOD}]
     if unknown:
-        raise InputError(f"unknown method {unknown[0]!r}, choose from {', '.join(METHODS)}")
-    return methods
+        valid = ", ".join((*METHODS, BLENDSHAPES_METHOD))
+        raise InputError(f"unknown method {unknown[0]!r}, choose from {valid}")
+    return [name for name in methods if name != BLENDSHAPES_METHOD]
+
+
+def blendshape_model(config: Mapping[str, Any]) -> Path | None:
+    """The model file of the method blendshapes; None where that is not asked for, or there is none (said in a line).
+
+    Raises:
+        InputError: it was asked for by name, or its file was given, but it cannot be had.
+    """
+    from faceimit.data.annotators.model import how_to_get, known_model_file, model_file
+    from faceimit.keyframes.methods import BLENDSHAPES_METHOD
+
+    if config["methods"] != "all":
+        return model_file(config["model"]) if BLENDSHAPES_METHOD in config["methods"] else None
+    path = known_model_file(config["model"])
+    if path is None:
+        print(f"no row {BLENDSHAPES_METHOD}: there is no face model; {how_to_get()}", file=sys.stderr)
+    elif importlib.util.find_spec("mediapipe") is None:
+        print(f"no row {BLENDSHAPES_METHOD}: pip install 'faceimit[annotate]'", file=sys.stderr)
+        return None
+    return path
 
 
 def named_checkpoints(config: Mapping[str, Any]) -> dict[str, str]:

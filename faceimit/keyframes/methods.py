@@ -20,6 +20,8 @@ from faceimit.keyframes.search import SearchParams
 # For a classical method where there is no validation split to tune on, scores scaled to their own 95th percentile:
 # the best of the grid for frame difference, Farneback and its affine rest alike, on real talking faces.
 UNTUNED_SEARCH = SearchParams(prominence=0.02, gap_ms=120.0, smooth_ms=30.0)
+# The method that needs a model file: faceimit.keyframes.blendshapes.
+BLENDSHAPES_METHOD = "blendshapes"
 
 
 class Method(ABC):

@@ -39,17 +39,30 @@ def progress(total: int) -> Iterator[Callable[[str], None]]:
 
 
 def write(
-    folder: Path, results: Sequence[Result], test: Split, environment: Mapping[str, Any], c_ref: float, plots: int
+    folder: Path,
+    results: Sequence[Result],
+    test: Split,
+    environment: Mapping[str, Any],
+    c_ref: float,
+    plots: int,
+    notes: Mapping[str, str] | None = None,
 ) -> None:
     """Write results.csv, clips.csv, results.json and the plots of the first `plots` test clips.
+
+    `notes` say of a method, by name, what its figures must not be read without.
 
     Raises:
         InputError: the folder cannot be written.
     """
     stamp = {"seed": environment["seed"], "commit": environment["commit"]["id"] or ""}
-    write_text(folder / "results.csv", as_csv([rounded(result.row()) | stamp for result in results]))
+    remarks = {result.name: (notes or {}).get(result.name, "") for result in results}
+    rows = [rounded(result.row()) | stamp | {"note": remarks[result.name]} for result in results]
+    write_text(folder / "results.csv", as_csv(rows))
     write_text(folder / "clips.csv", as_csv([rounded(row) for row in clip_rows(results, test)]))
-    methods = [{name: _json_ready(value) for name, value in result.row().items()} for result in results]
+    methods = [
+        {name: _json_ready(value) for name, value in result.row().items()} | {"note": remarks[result.name]}
+        for result in results
+    ]
     clips = {"number": len(test.truths), "true_keyframes": sum(len(truth.strong) for truth in test.truths)}
     write_json(folder / "results.json", {"c_ref": c_ref, "test": clips, "methods": methods, **environment})
     for index in range(min(plots, len(test.truths))):
@@ -71,20 +84,24 @@ def rounded(row: Row) -> Row:
     return {name: value if isinstance(value, str) else _short(value) for name, value in row.items()}
 
 
-def show(results: Sequence[Result]) -> None:
-    """Print the table; the best of each column is bold, the ceiling aside."""
+def show(results: Sequence[Result], notes: Mapping[str, str] | None = None) -> None:
+    """Print the table; the best of each column is bold, the ceiling and methods with a note (a footnote) aside."""
+    notes = notes or {}
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Test clips (identities unseen); search parameters chosen on validation")
+    footnotes = "\n".join(f"* {name}: {note}" for name, note in notes.items())
+    title = "Test clips (identities unseen); search parameters chosen on validation"
+    table = Table(title=title, caption=footnotes or None, caption_justify="left")
     table.add_column("method")
     for name in COLUMNS:
         table.add_column(name, justify="right")
-    best = {name: _best(name, results) for name in COLUMNS}
+    rivals = [result for result in results if result.name not in {CEILING, *notes}]
+    best = {name: _best(name, rivals) for name in COLUMNS}
     for result in results:
         cells = [f"{result.errors[name]:.3f}" for name in COLUMNS]
         marked = [f"[bold]{c}[/]" if result.errors[n] == best[n] else c for c, n in zip(cells, COLUMNS, strict=True)]
-        table.add_row(result.name, *marked)
+        table.add_row(f"{result.name} *" if result.name in notes else result.name, *marked)
     console = Console(stderr=True)
     console.width = max(console.width, 120)
     console.print(table)
@@ -125,7 +142,7 @@ def _curve(axis: Any, times: np.ndarray, score: np.ndarray, keyframes: list[int]
 
 
 def _best(name: str, results: Sequence[Result]) -> float:
-    values = [result.errors[name] for result in results if result.name != CEILING and np.isfinite(result.errors[name])]
+    values = [result.errors[name] for result in results if np.isfinite(result.errors[name])]
     if not values:
         return float("nan")
     return min(values) if name in LOWER_IS_BETTER else max(values)
