@@ -14,7 +14,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader
 
-from faceimit.data.corpus import Corpus
+from faceimit.data.corpus import ClipSource, Corpus
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, reference_change
 from faceimit.errors import InputError
@@ -56,7 +56,7 @@ class ClipData(pl.LightningDataModule):
         self._corpora: dict[str, Corpus] = {}
 
     @abstractmethod
-    def sources(self, split: str) -> Sequence[Path | Clip]:
+    def sources(self, split: str) -> Sequence[ClipSource]:
         """Clips of a split, making them if need be."""
 
     @property

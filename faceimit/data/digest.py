@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -107,7 +108,7 @@ def _load(path: Path, infos: Sequence[ClipInfo]) -> list[Digest] | None:
             columns = {field.name: stored[field.name] for field in fields(Digest)}
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise InputError(f"{path} is no whole file ({error}), delete it: it is made again") from error
     parts = {name: np.split(values, edges[:-1]) for name, values in columns.items()}
     return [Digest(*(parts[field.name][i] for field in fields(Digest))) for i in range(len(infos))]
