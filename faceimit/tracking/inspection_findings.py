@@ -7,13 +7,15 @@ import numpy as np
 
 from faceimit.data.checks import counts
 from faceimit.tracking.inspection import Inspection
-from faceimit.tracking.page import Finding
+from faceimit.tracking.page import Finding, Level
 
 NAMED = 5  # names in a sentence
 NARROW = 0.3  # share of its range below which a value hardly moves
 COARSE = 0.02  # of the range: steps above this are seen in the motion
 NOISY = 0.01  # of the range
 LATE = 0.75  # frames by which pictures may not come late or early
+# blendshapes that MediaPipe's model names, but leaves at 0 or nearly so
+UNTOLD = frozenset(["tongueOut", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight"])
 SPARSE_EVENTS = 0.7  # share of still frames above which events drown
 
 
@@ -45,7 +47,8 @@ def listed(names: Iterable[Any], most: int = NAMED) -> str:
 
 def plural(count: int, word: str) -> str:
     """``1 clip``, ``1,200 clips``."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    plurals = word.replace("file or row", "files or row") + "s"
+    return f"{count:,} {word if count == 1 else plurals}"
 
 
 def _clips(found: Inspection) -> Iterator[Finding]:
@@ -66,7 +69,8 @@ def _clips(found: Inspection) -> Iterator[Finding]:
 def _problems(found: Inspection) -> Iterator[Finding]:
     problems = found.source.problems
     if problems:
-        yield Finding("warn", f"{plural(len(problems), 'thing')} could not be used as they are.", "Listed below.")
+        text = f"{plural(len(problems), 'file or row')} could not be used, or only in part. The first: {problems[0]}"
+        yield Finding("warn", text.rstrip(".") + ".", "All of them are listed under Left out.")
     if found.unreadable:
         name, reason = next(iter(found.unreadable.items()))
         text = f"{plural(len(found.unreadable), 'clip')} could not be read, the first is {name}: {reason}."
@@ -106,9 +110,9 @@ def _stuck(found: Inspection) -> Iterator[Finding]:
         return
     verb = "never moves" if len(stuck) == 1 else "never move"
     advice = "Nothing can be learnt of a value that is always the same."
-    if stuck == ["tongueOut"]:
-        advice = "MediaPipe does not tell the tongue: expected."
-    level = "warn" if stuck == ["tongueOut"] or what != "controls" else "bad"
+    if what != "controls" and UNTOLD.issuperset(stuck):
+        advice = "Expected of MediaPipe, which never or hardly ever reports these."
+    level: Level = "bad" if what == "controls" else "warn"
     yield Finding(level, f"{len(stuck)} of {total} {what} {verb}: {listed(stuck)}.", advice)
 
 

@@ -63,7 +63,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "values": [asdict(value) for value in found.values],
         "grains": [asdict(grain) for grain in found.grains],
         "coverage": _coverage_numbers(found),
-        "record_next": [{"gap": pose.gap, "values": dict(pose.why)} for pose in found.proposals],
+        "record_next": _poses(found),
         "alignment": [
             {"clip": facts[i].name, "offset": a.offset, "correlation": a.correlation, "confident": a.confident}
             for i, a in found.alignments.items()
@@ -82,6 +82,14 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "looked": {"clips": len(found.looked), "frames": found.frames_looked},
     }
     return _plain(content)
+
+
+def _poses(found: Inspection) -> list[dict[str, Any]]:
+    names = () if found.source.vocabulary is None else found.source.vocabulary.names
+    return [
+        {"gap": pose.gap, "unusual": dict(pose.why), "values": dict(zip(names, pose.values, strict=True))}
+        for pose in found.proposals
+    ]
 
 
 def _coverage_numbers(found: Inspection) -> dict[str, Any] | None:

@@ -61,7 +61,7 @@ def values(found: Inspection) -> Iterator[Block]:
     for value in found.values:
         grain = grains.get(value.name)
         bars = Bars(value.histogram.tolist(), f"{value.name} from {value.low:g} to {value.high:g}")
-        row: list[Cell] = [value.name, bars, f"{value.low:g} to {value.high:g}", value.smallest, value.largest]
+        row: list[Cell] = [value.name, bars, f"{value.low:g} to {value.high:g}", *_extremes(value)]
         row += [round(100 * value.coverage), value.outside or None]
         row += [None] * 4 if grain is None else [grain.distinct, grain.step or None, *_noise(grain)]
         rows.append([*row, Mark(_verdict(value))])
@@ -74,8 +74,14 @@ def _verdict(value: Distribution) -> Level:
     return "warn" if value.stuck or value.coverage < NARROW else "ok"
 
 
+def _extremes(value: Distribution) -> list[Cell]:
+    """Smallest and largest, to a thousandth of the range."""
+    decimals = 3 - int(np.floor(np.log10(value.high - value.low)))
+    return [round(x, decimals) + 0.0 if np.isfinite(x) else None for x in (value.smallest, value.largest)]
+
+
 def _noise(grain: Grain) -> list[Cell]:
-    return [float(f"{100 * x:.2g}") if np.isfinite(x) else None for x in (grain.noise, grain.jitter)]
+    return [round(100 * x, 2) if np.isfinite(x) else None for x in (grain.noise, grain.jitter)]
 
 
 def coverage(found: Inspection) -> Iterator[Block]:
@@ -108,7 +114,7 @@ def proposals(found: Inspection) -> Iterator[Block]:
         [
             "Poses farthest from all that was recorded, and from each other. Each is made of parts that were recorded "
             "(brows of one frame, mouth of another: they move independently), with at most one value moved to an end "
-            "of its range that nobody has visited. All other values stay as in the recordings."
+            "of its range that nobody has visited. Named are the values that set a pose apart; --json writes all of them."
         ]
     )
     rows: list[list[Cell]] = [[i + 1, names_of(p.why), round(p.gap, 3)] for i, p in enumerate(found.proposals)]

@@ -13,7 +13,9 @@ from faceimit.data import targets
 
 SEARCH_S = 0.4  # offsets up to this many seconds are looked for
 LEAST_FRAMES = 32
-PICTURE_PARTS, LABEL_PARTS = 8, 5  # leading components of the steps
+PICTURE_PARTS, LABEL_PARTS = 12, 10  # leading components of the steps
+# Labels count alike, however far they move, but those that move less than this share of the liveliest are noise.
+LEAST_SHARE = 0.02
 GRID = 16  # pixels a side of the pictures that are compared
 LARGE = 3.0  # steps above this many medians are shortened to it: a blink or a cut must not outweigh all the rest
 # A peak is believed this many standard deviations above what shifts that cannot be right explain.
@@ -57,7 +59,7 @@ def align(pictures: np.ndarray, values: np.ndarray, valid: np.ndarray, fps: floa
     reach = max(2, round(SEARCH_S * (fps if fps > 0 else targets.BASE_FPS)))
     labels = np.where(np.asarray(valid, dtype=bool)[:, None], np.asarray(values, dtype=np.float64), np.nan)
     a = components(steps(_coarse(pictures)), PICTURE_PARTS)
-    b = components(steps(labels), LABEL_PARTS)
+    b = components(_alike(steps(labels)), LABEL_PARTS)
     known = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)
     if known.sum() < LEAST_FRAMES + reach or not a.shape[1] or not b.shape[1]:
         return Alignment(float("nan"), float("nan"), float("nan"), np.full(2 * reach + 1, np.nan))
@@ -118,6 +120,13 @@ def explained(a: np.ndarray, b: np.ndarray, shift: int) -> float:
     total = float((first**2).sum())
     basis = np.linalg.qr(second)[0]
     return float(np.sqrt(((basis.T @ first) ** 2).sum() / total)) if total > 0 else 0.0
+
+
+def _alike(rows: np.ndarray) -> np.ndarray:
+    """Columns of (T, K) scaled to one spread, as far as they move at all."""
+    known = rows[np.isfinite(rows).all(axis=1)]
+    spread = known.std(axis=0) if len(known) else np.zeros(rows.shape[1])
+    return rows / np.maximum(spread, max(LEAST_SHARE * float(spread.max()), 1e-6))
 
 
 def _coarse(pictures: np.ndarray) -> np.ndarray:

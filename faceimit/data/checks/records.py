@@ -101,7 +101,7 @@ def expressions() -> Vocabulary:
     high = np.concatenate([np.ones(len(BLENDSHAPES)), limits])
     parts = {part: _starting(names, prefixes) for part, prefixes in _PARTS.items()}
     hard = np.arange(len(names)) < len(BLENDSHAPES)
-    return Vocabulary("blendshapes", names, low, high, np.zeros(len(names)), parts, hard)
+    return Vocabulary("values", names, low, high, np.zeros(len(names)), parts, hard)
 
 
 _PARTS = {"brow": ("brow",), "eyes": ("eye",), "cheek and nose": ("cheek", "nose"), "mouth": ("jaw", "mouth", "tongue")}
