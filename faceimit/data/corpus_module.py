@@ -106,7 +106,7 @@ class CorpusClips(ClipData):
         listing = listed(self.corpus_name, self.root, self.store, self.options)
         if not self.store.path.is_dir():
             raise InputError(f"{self.store.path} holds no annotations yet, try data.annotator=mediapipe")
-        found = gather(listing, self.store, self.size, self.cache / "digests", self.verify)
+        found = gather(listing, self.store, self.size, self.cache / "digests", self.verify, self.options)
         no_shared_identity(found.clips)
         return without_empty_splits(found, self.corpus_name)
 

@@ -70,7 +70,14 @@ def lacking(listing: Listing, store: Store) -> list[Source]:
     return [source for source in listing.sources if source.name not in rows or _outdated(rows[source.name], source)]
 
 
-def gather(listing: Listing, store: Store, size: int, cache: Path | None = None, verify: bool = False) -> Gathered:
+def gather(
+    listing: Listing,
+    store: Store,
+    size: int,
+    cache: Path | None = None,
+    verify: bool = False,
+    options: Mapping[str, Any] | None = None,
+) -> Gathered:
     """Clips of the videos that are there and annotated.
 
     Args:
@@ -79,6 +86,7 @@ def gather(listing: Listing, store: Store, size: int, cache: Path | None = None,
         size: side of the crops in pixels.
         cache: folder for what is computed of all clips; None: it is not kept.
         verify: compare the checksum of every video as well as its size.
+        options: of the corpus' reader.
     """
     problems = list(listing.problems)
     rows = _rows(listing, store)
@@ -90,15 +98,28 @@ def gather(listing: Listing, store: Store, size: int, cache: Path | None = None,
             problems.append(Problem(source.path, reason or ""))
         else:
             usable.append((source, info))
-    clips: dict[str, list[LazyClip]] = {split: [] for split in SPLITS}
+    found: dict[Path, LazyClip] = {}
     for (source, info), digest in zip(usable, digests(store, [info for _, info in usable], cache), strict=True):
         crops = VideoCrops(source.path, digest, size, damaged=bool(info.note))
         clip = LazyClip(info, store, source.identity, digest, crops, size, 0, info.frames, source.landmarks)
         if clip.has_steps():
-            clips[source.split].append(clip)
+            found[source.path] = clip
         else:
             problems.append(Problem(source.path, info.note or f"{info.frames} frames, never two in a row with a face"))
-    return Gathered(clips, problems)
+    return Gathered(_in_splits(found, listing, options or {}), problems)
+
+
+def _in_splits(
+    found: Mapping[Path, LazyClip], listing: Listing, options: Mapping[str, Any]
+) -> dict[str, list[LazyClip]]:
+    """Clips by split; where the only people chosen for a split cannot be used, others of a plain folder are chosen."""
+    sources = [source for source in listing.sources if source.path in found]
+    if listing.corpus == "videos" and sources and {source.split for source in sources} < set(SPLITS):
+        sources = list(list_corpus(listing.corpus, list(found), **options).sources)
+    clips: dict[str, list[LazyClip]] = {split: [] for split in SPLITS}
+    for source in sources:
+        clips[source.split].append(replace(found[source.path], identity=source.identity))
+    return clips
 
 
 def _rows(listing: Listing, store: Store) -> dict[Path, ClipInfo]:
