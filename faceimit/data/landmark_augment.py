@@ -48,9 +48,9 @@ class FaceStrength:
     """
 
     flip: float = 0.5
-    rotation: float = 12.0
-    scale: float = 0.18
-    shift: float = 0.08
+    rotation: float = 8.0
+    scale: float = 0.12
+    shift: float = 0.06
     light: float = 0.4
     colour: float = 0.15
     grey: float = 0.1
@@ -58,7 +58,7 @@ class FaceStrength:
     noise: float = 8.0
     blur: float = 0.25
     coarse: float = 0.2
-    occlusion: float = 0.35
+    occlusion: float = 0.3
     jpeg: float = 0.25
 
 

@@ -16,7 +16,7 @@ from faceimit.nets.pfld import PFLD, TOLERANCE, Landmarks, confidence, load_pfld
 from faceimit.tasks.schedule import cosine, time_used
 
 NET_ARGUMENTS = ("width", "size", "local")
-STILL_NOISE = 3.0  # grey levels, standard deviation of the sensor noise of the jitter measurement
+STILL_NOISE = 2.0  # grey levels, standard deviation of the sensor noise of the jitter measurement
 LOOKS = 8  # at each still face
 Batch = Mapping[str, Tensor]
 
@@ -57,7 +57,7 @@ class LandmarkTask(pl.LightningModule):
         pose: float = 1.0,
         parts: float = 0.3,
         scale: float = 0.1,
-        lr: float = 2e-3,
+        lr: float = 3e-3,
         weight_decay: float = 1e-4,
         warmup: int = 100,
     ) -> None:

@@ -1,0 +1,1 @@
+"""Motion: robot profiles, controls from landmarks, rollouts, and pairing of recordings with their commands."""
