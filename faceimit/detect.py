@@ -14,6 +14,7 @@ from faceimit.data.crop import CropBox, crop_face
 from faceimit.data.video import VideoInfo, probe, read_frames
 from faceimit.data.videos import CropStream
 from faceimit.errors import InputError
+from faceimit.keyframes.blendshapes import BlendshapeScorer
 from faceimit.keyframes.methods import BLENDSHAPES_METHOD, METHODS, UNTUNED_SEARCH, make_method
 from faceimit.keyframes.search import At, SearchParams, find_keyframes
 from faceimit.keyframes.stream import MethodScorer, StreamingScorer
@@ -56,7 +57,12 @@ def detect(arguments: Sequence[str]) -> None:
     outputs = {what: path for what, path in outputs.items() if path is not None}
     check_outputs(list(outputs.values()), args.video)
     info = probe(args.video)
-    found = score_video(info, make_scorer(args), args.at, args.faces)
+    scorer = make_scorer(args)
+    try:
+        found = score_video(info, scorer, args.at, args.faces)
+    finally:
+        if isinstance(scorer, BlendshapeScorer):
+            scorer.close()
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)
     for path, content in _render(found, args).items():
@@ -67,8 +73,6 @@ def detect(arguments: Sequence[str]) -> None:
 def make_scorer(args: argparse.Namespace) -> StreamingScorer:
     """The scorer that --method, --checkpoint, --bundle or none of them stands for."""
     if args.method == BLENDSHAPES_METHOD:
-        from faceimit.keyframes.blendshapes import BlendshapeScorer
-
         return BlendshapeScorer(args.model)
     if args.model is not None:
         raise InputError(f"--model {args.model} is for --method {BLENDSHAPES_METHOD}: give both or neither")

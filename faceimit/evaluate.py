@@ -3,6 +3,7 @@
 python -m faceimit.evaluate checkpoint=RUN/checkpoints/best.ckpt
 """
 
+import contextlib
 import importlib.util
 import sys
 from collections.abc import Mapping
@@ -42,22 +43,25 @@ def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None
     settings = data_settings(config, changed or {})
     check_target("data", settings)
     names = chosen_methods(config["methods"])
-    model = blendshape_model(config)
+    model, missing = blendshape_model(config)
     networks = {name: load(path) for name, path in named_checkpoints(config).items()}
     data = build(settings)
     data.prepare_data()
     val, test = (Split.of(data.corpus(split), data.c_ref) for split in ("val", "test"))
     scorers = {name: network(scorer) for name, scorer in networks.items()}
-    with results.progress(len(networks) + len(names) + 2) as advance:
+    with results.progress(len(networks) + len(names) + 2) as advance, contextlib.ExitStack() as stack:
         scorers |= {name: classical(name, data.corpus("train")) for name in names}
         if model is not None:
-            scorers[BLENDSHAPES_METHOD] = network(BlendshapeScorer(model, data.c_ref))
+            annotator = stack.enter_context(contextlib.closing(BlendshapeScorer(model, data.c_ref)))
+            scorers[BLENDSHAPES_METHOD] = network(annotator)
         scorers[CEILING] = ceiling({id(val.corpus): val, id(test.corpus): test}, config["seed"])
         found = compare(scorers, val, test, advance)
     folder = out_folder(config)
     notes = {} if isinstance(data, SyntheticFaces) else {BLENDSHAPES_METHOD: TRUTH_NOTE}
     results.write(folder, found, test, environment(config["seed"]), data.c_ref, config["plots"], notes)
     results.show(found, notes)
+    if missing:
+        print(missing, file=sys.stderr)
     return folder
 
 
@@ -80,8 +84,10 @@ def chosen_methods(methods: Any) -> list[str]:
     return [name for name in methods if name != BLENDSHAPES_METHOD]
 
 
-def blendshape_model(config: Mapping[str, Any]) -> Path | None:
-    """The model file of the method blendshapes; None where that is not asked for, or there is none (said in a line).
+def blendshape_model(config: Mapping[str, Any]) -> tuple[Path | None, str]:
+    """The model file of the method blendshapes, or None and a line that says why that row is missing.
+
+    The line is empty where the row was not asked for.
 
     Raises:
         InputError: it was asked for by name, or its file was given, but it cannot be had.
@@ -90,14 +96,13 @@ def blendshape_model(config: Mapping[str, Any]) -> Path | None:
     from faceimit.keyframes.methods import BLENDSHAPES_METHOD
 
     if config["methods"] != "all":
-        return model_file(config["model"]) if BLENDSHAPES_METHOD in config["methods"] else None
+        return (model_file(config["model"]) if BLENDSHAPES_METHOD in config["methods"] else None), ""
     path = known_model_file(config["model"])
     if path is None:
-        print(f"no row {BLENDSHAPES_METHOD}: there is no face model; {how_to_get()}", file=sys.stderr)
-    elif importlib.util.find_spec("mediapipe") is None:
-        print(f"no row {BLENDSHAPES_METHOD}: pip install 'faceimit[annotate]'", file=sys.stderr)
-        return None
-    return path
+        return None, f"no row {BLENDSHAPES_METHOD}: there is no face model; {how_to_get()}"
+    if importlib.util.find_spec("mediapipe") is None:
+        return None, f"no row {BLENDSHAPES_METHOD}: MediaPipe is not installed, pip install 'faceimit[annotate]'"
+    return path, ""
 
 
 def named_checkpoints(config: Mapping[str, Any]) -> dict[str, str]:

@@ -66,8 +66,12 @@ class BlendshapeScorer:
         return self._states.push(None if crop is None else self._look(crop, time_s))
 
     def finish(self) -> list[float]:
-        self._landmarker.close()
+        self.close()
         return self._states.finish()
+
+    def close(self) -> None:
+        """Let go of MediaPipe, also in the midst of a stream."""
+        self._landmarker.close()
 
     def _look(self, crop: np.ndarray, time_s: float) -> np.ndarray | None:
         """(55,) blendshapes, yaw, pitch and roll, or None."""

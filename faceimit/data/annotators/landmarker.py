@@ -7,7 +7,6 @@ which delays and flattens the movements that are to be measured; with several it
 import contextlib
 import os
 import sys
-import weakref
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +46,6 @@ class Landmarker:
         self._tasks, self._image, self._rgb = tasks, mediapipe.Image, mediapipe.ImageFormat.SRGB
         self._content = self.model.read_bytes()
         self._graph: Any = None
-        self._end: weakref.finalize | None = None
         self._last_ms = -1
 
     def start(self) -> None:
@@ -65,8 +63,6 @@ class Landmarker:
                 self._graph = self._tasks.vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise _no_model(self.model) from error
-        # MediaPipe's own destructor does not survive the end of the program: this runs before.
-        self._end = weakref.finalize(self, self._graph.close)
         self._last_ms = -1
 
     def look(self, image: np.ndarray, time_s: float) -> list[SeenFace]:
@@ -83,10 +79,10 @@ class Landmarker:
         ]
 
     def close(self) -> None:
-        """Let go of MediaPipe's threads; :meth:`start` takes them up again."""
-        if self._end is not None:
-            self._end()
-        self._graph = self._end = None
+        """Let go of MediaPipe's threads, which its own destructor is too late for at the end of the program."""
+        if self._graph is not None:
+            self._graph.close()
+            self._graph = None
 
 
 def _check(model: Path) -> None:
