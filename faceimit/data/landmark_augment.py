@@ -157,7 +157,7 @@ def filmed(image: np.ndarray, strength: FaceStrength, generator: np.random.Gener
     if generator.random() < strength.jpeg:
         quality = int(generator.integers(25, 90))
         packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-        image = np.ascontiguousarray(cv2.imdecode(packed, cv2.IMREAD_COLOR)[..., ::-1])
+        image = np.ascontiguousarray(np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))[..., ::-1])
     return image
 
 

@@ -194,6 +194,6 @@ def _single_thread() -> None:
 def render_to_file(settings: Settings, index: int, path: Path) -> None:
     """Render clip ``index`` of a corpus to ``path``."""
     seed, identity = clip_seeds(settings.split, settings.seed, index)
-    how = {"fps": settings.fps, "flow": settings.flow, "clean": settings.clean, "turn": settings.turn}
-    clip = render_clip(seed, identity, settings.frames, settings.size, **how)
+    size = (settings.frames, settings.size)
+    clip = render_clip(seed, identity, *size, settings.fps, settings.flow, settings.clean, settings.turn)
     save_clip(path, clip)

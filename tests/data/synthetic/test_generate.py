@@ -78,8 +78,18 @@ def test_settings_change_the_folder():
         generate.Settings("train", 0, 100, 96, False, False),
         generate.Settings("train", 0, 100, 128, True, False),
         generate.Settings("train", 0, 100, 128, False, False, version=-1),
+        generate.Settings("train", 0, 100, 128, False, False, fps=2.0),
+        generate.Settings("train", 0, 100, 128, False, False, turn=2.5),
     ]
-    assert len({s.key for s in [base, *others]}) == 5
+    assert len({s.key for s in [base, *others]}) == 7
+
+
+def test_heads_turn_further_and_frames_lie_further_apart(tmp_path):
+    clips = [generate.render_clip(3, 7, frames=4, size=32, fps=2.0, turn=turn) for turn in (1.0, 2.0)]
+    assert np.allclose(clips[1].annotation.pose, 2 * clips[0].annotation.pose)
+    assert clips[0].fps == 2.0
+    path = generate.prepare(tmp_path, "val", 1, 0, 4, 32, workers=0, progress=False, fps=2.0, turn=2.0)[0]
+    assert load_clip(path).fps == 2.0
 
 
 def test_unknown_split_is_an_input_error(tmp_path):
