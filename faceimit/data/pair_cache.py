@@ -1,11 +1,14 @@
 """Pictures of a pair table, made square once and kept in one file, so that training reads them without decoding."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
+from rich.console import Console
+from rich.progress import track
 
 from faceimit.data.crop import CropBox, crop_face
 from faceimit.data.faces import Face, FaceDetector, make_detector
@@ -55,7 +58,7 @@ def _make(table: PairTable, path: Path, marks: Path, size: int, crop: Crop) -> N
         with written_whole(path) as unfinished:
             shape = (len(table), size, size, 3)
             mapped = np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
-            for i in range(len(table)):
+            for i in _shown(len(table), f"squares of {table.name}"):
                 picture = _square(table, i, size, detector)
                 if picture is not None:
                     mapped[i], valid[i] = picture, True
@@ -67,6 +70,12 @@ def _make(table: PairTable, path: Path, marks: Path, size: int, crop: Crop) -> N
             detector.close()
 
 
+def _shown(count: int, what: str) -> Iterable[int]:
+    """Numbers from 0, with a bar on the screen if there is one."""
+    console = Console(stderr=True)
+    return track(range(count), what, console=console, transient=True, disable=not console.is_terminal)
+
+
 def _square(table: PairTable, i: int, size: int, detector: FaceDetector | None) -> np.ndarray | None:
     try:
         image = table.image(i)
@@ -74,7 +83,7 @@ def _square(table: PairTable, i: int, size: int, detector: FaceDetector | None) 
         return None
     if detector is None:
         return middle_square(image, size)
-    face = max(detector.find(image, fine=True), key=_prominence, default=None)
+    face = max(detector.find(image) or detector.find(image, fine=True), key=_prominence, default=None)
     return None if face is None else crop_face(image, face.box, size)
 
 

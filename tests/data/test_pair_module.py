@@ -6,9 +6,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from faceimit.data.pair_cache import middle_square
+from faceimit.data.pair_cache import middle_square, squares
 from faceimit.data.pair_module import ControlPairs, Pairs
-from faceimit.data.pairs import write_pairs
+from faceimit.data.pairs import read_pairs, write_pairs
+from faceimit.data.synthetic.generate import render_clip
 from faceimit.errors import InputError
 from faceimit.face.controls import NEUTRAL, mirrored
 from faceimit.tracking.config import conf_dir, plain
@@ -96,6 +97,22 @@ def test_faces_are_cut_out_or_the_remedy_is_named(tmp_path):
     data = module(tmp_path, crop="face")
     with pytest.raises(InputError, match=r"no face is found in them: try data.crop=resize"):
         data.prepare_data()
+
+
+def test_a_face_is_cut_out_as_everywhere(tmp_path):
+    frame = render_clip(4, identity=4, frames=2, size=128, clean=True).frames[0]
+    wide = cv2.copyMakeBorder(frame, 40, 10, 90, 20, cv2.BORDER_REPLICATE)
+    rows = [(wide, NEUTRAL, "a"), (np.zeros_like(wide), NEUTRAL, "b")]
+    write_pairs(tmp_path / "pairs.parquet", rows)
+    table = read_pairs(tmp_path / "pairs.parquet", cache=str(tmp_path / "cache"))
+    found, valid = squares(table, tmp_path / "cache", 128, "face")
+    assert valid.tolist() == [True, False]
+    # the frame is a crop of that kind itself, so the face is where it was in it, which it is not in the wide picture
+    off = [
+        np.abs(cv2.blur(one, (9, 9)).astype(int) - cv2.blur(frame, (9, 9))).mean()
+        for one in (found[0], middle_square(wide, 128))
+    ]
+    assert off[0] < 0.6 * off[1]
 
 
 def test_the_middle_square():

@@ -1,7 +1,8 @@
 """What a corpus on the disk holds: one record a video, and one for everything that cannot be used.
 
 Listing decodes nothing and reads no annotation: it walks the folders, one folder in memory at a time, so that a tree of
-a million files takes seconds. What only decoding can tell (a damaged stream) shows when a video is annotated.
+a million files takes a minute and no memory. What only decoding can tell (a damaged stream) shows when a video is
+annotated.
 """
 
 import hashlib

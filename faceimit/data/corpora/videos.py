@@ -80,7 +80,8 @@ def find(base: Path, paths: Sequence[Path], val: float, test: float, seed: int) 
             if other is not None:
                 problems.append(Problem(path, f"another name of {other}, which is used once"))
                 continue
-            identity, split = splits.of((base / place / path.stem).relative_to(base / level).parts)
+            below = place.removeprefix(level).strip("/")
+            identity, split = splits.of([*(below.split("/") if below else []), path.stem])
             yield Source(name, path, identity, split)
     yield from problems
 
@@ -120,7 +121,7 @@ class _Once:
 
     def same(self, path: Path) -> Path | None:
         """The video that a link is another name of, None if it is none or the first one to a place outside."""
-        if not path.is_symlink():
+        if not os.path.islink(path):
             return None
         target = path.resolve()
         if self._listed(target):

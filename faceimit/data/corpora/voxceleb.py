@@ -104,13 +104,14 @@ def _of_person(root: Path, folder: str, who: str, split: Split) -> Found:
     problems: list[Problem] = []
     for below, files in walk(root, place, problems):
         boxes = root / folder / "txt" / Path(below).relative_to(f"{folder}/mp4")
+        texts = set(entries(boxes)[1]) if boxes.is_dir() else set()
         for video in videos_in(root / below, files):
             if isinstance(video, Problem):
                 yield video
                 continue
-            text = boxes / f"{video.stem}.txt"
+            text = f"{video.stem}.txt"
             count += 1
-            yield Source(f"{below}/{video.stem}", video, who, split, boxes=text if text.is_file() else None)
+            yield Source(f"{below}/{video.stem}", video, who, split, boxes=boxes / text if text in texts else None)
     yield from problems
     if not count:
         yield Problem(root / place, "a person without a video that can be used, fetch it again")
