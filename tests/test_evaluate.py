@@ -1,13 +1,20 @@
 import csv
+import json
 import sys
 
 import pytest
 
 from faceimit import evaluate as module
+from faceimit.data.annotators import model
+from faceimit.data.datamodule import ClipData
 from faceimit.errors import InputError
-from faceimit.evaluate import chosen_methods, data_settings, evaluate, named_checkpoints, out_folder
+from faceimit.evaluate import blendshape_model, chosen_methods, data_settings, evaluate, named_checkpoints, out_folder
+from faceimit.keyframes import blendshapes
 from faceimit.keyframes.methods import METHODS
+from faceimit.tracking import schema
 from faceimit.tracking.config import composed, plain
+from tests.clips import blob_clip
+from tests.square_annotator import Bright
 
 
 def config(*overrides):
@@ -17,6 +24,7 @@ def config(*overrides):
 def test_methods_are_all_or_named():
     assert chosen_methods("all") == list(METHODS)
     assert chosen_methods(["random"]) == ["random"]
+    assert chosen_methods(["blendshapes", "random"]) == ["random"]
     with pytest.raises(InputError, match="unknown method 'farnback'"):
         chosen_methods(["farnback"])
     with pytest.raises(InputError, match="all or a list"):
@@ -43,6 +51,48 @@ def test_rendered_faces_end_to_end(tmp_path):
     )
     rows = list(csv.DictReader((folder / "results.csv").open()))
     assert [row["method"] for row in rows] == ["frame_difference", "truth_with_noise"]
+
+
+class Blobs(ClipData):
+    """Clips that count as annotated videos."""
+
+    def sources(self, split):
+        seeds = {"train": (0, 1), "val": (2,), "test": (3,)}[split]
+        return [blob_clip(seed) for seed in seeds]
+
+
+def test_the_annotators_row_says_that_it_is_the_source_of_the_truth(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(blendshapes, "Landmarker", Bright)
+    monkeypatch.setattr(schema, "build", lambda settings: Blobs())
+    (tmp_path / "a.task").touch()
+    words = ["checkpoint=none", f"model={tmp_path}/a.task", f"out={tmp_path}", "plots=0"]
+    evaluate(config(*words, "methods=[blendshapes,uniform]"))
+    rows = {row["method"]: row for row in csv.DictReader((tmp_path / "results.csv").open())}
+    assert list(rows) == ["uniform", "blendshapes", "truth_with_noise"]
+    assert "source of the truth" in rows["blendshapes"]["note"]
+    assert rows["uniform"]["note"] == ""
+    methods = json.loads((tmp_path / "results.json").read_text())["methods"]
+    assert ["source of the truth" in method["note"] for method in methods] == [False, True, False]
+    said = capsys.readouterr().err
+    assert "blendshapes *" in said
+    assert "* blendshapes: the source of the truth" in said
+
+
+def test_the_annotators_row_needs_a_model_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(model, "ADDRESS", "http://127.0.0.1:9/face.task")
+    assert blendshape_model(config("checkpoint=none", "methods=[random]")) == (None, "")
+    path, missing = blendshape_model(config("checkpoint=none"))
+    assert path is None
+    assert "no row blendshapes" in missing
+    assert "download http" in missing
+    with pytest.raises(InputError, match="cannot be fetched"):
+        blendshape_model(config("checkpoint=none", "methods=[blendshapes]"))
+    with pytest.raises(InputError, match="does not exist"):
+        blendshape_model(config("checkpoint=none", f"model={tmp_path}/a.task"))
+    (tmp_path / "a.task").touch()
+    found = blendshape_model(config("checkpoint=none", f"model={tmp_path}/a.task", "methods=[blendshapes]"))
+    assert found == (tmp_path / "a.task", "")
 
 
 @pytest.mark.parametrize(

@@ -14,35 +14,14 @@ from faceimit.keyframes.blendshapes import BlendshapeScorer
 from faceimit.keyframes.search import find_keyframes, true_keyframes
 from faceimit.tracking.cli import run_command
 from tests.faces import REAL, needs_real
-from tests.square_annotator import seen_face
+from tests.square_annotator import Bright
 
 MODEL = REAL / "face_landmarker_v2_with_blendshapes.task"
 
 
-class Mouth:
-    """In place of MediaPipe: the mouth is as open as the crop is bright; no face in a black one, a second small one."""
-
-    def __init__(self, model):
-        self.sizes = set()
-        self.started = False
-
-    def start(self):
-        self.started = True
-
-    def look(self, image, time_s):
-        assert self.started
-        self.sizes.add(image.shape)
-        opening = float(image.mean()) / 255.0
-        faces = [seen_face(40, 40, 30, 256, 256), seen_face(128, 128, 150, 256, 256, opening)]
-        return faces if opening > 0 else []
-
-    def close(self):
-        self.started = False
-
-
 @pytest.fixture
 def scorer(monkeypatch):
-    monkeypatch.setattr(blendshapes, "Landmarker", Mouth)
+    monkeypatch.setattr(blendshapes, "Landmarker", Bright)
     return BlendshapeScorer("model", c_ref=0.2)
 
 
