@@ -25,6 +25,7 @@ class Drive:
         body: (T, 3) of the shoulders, cm.
         crop: (T, 3) scale factor of the crop's side, and its shift x, y as shares of the side.
         occluder: (T, 6) position (cm) and Euler angles of the passing object, or None.
+        controls: (T, 30) values of a robot's controls, which then move face, head and neck; None for people.
     """
 
     blendshapes: np.ndarray
@@ -33,6 +34,7 @@ class Drive:
     body: np.ndarray
     crop: np.ndarray
     occluder: np.ndarray | None = None
+    controls: np.ndarray | None = None
 
 
 class FaceRenderer:
@@ -147,7 +149,7 @@ class FaceRenderer:
         points[:, : self.n_moving] += (weights @ self._basis).reshape(len(weights), -1, 3)
         for k, side in enumerate((-1, 1)):
             self._touch_eyeball(points, k, side)
-            self._turn_eyeball(points, coefficients, k, side)
+            self._turn_eyeball(points, *rig.gaze(coefficients, side), k)
         return self._place(points, drive, rows)
 
     def _touch_eyeball(self, points: np.ndarray, k: int, side: int) -> None:
@@ -157,9 +159,8 @@ class FaceRenderer:
         distance = np.linalg.norm(away, axis=-1, keepdims=True)
         points[:, index] = center + away * np.maximum(1.0, (radius * 1.02 + 0.05) / distance)
 
-    def _turn_eyeball(self, points: np.ndarray, coefficients: np.ndarray, k: int, side: int) -> None:
+    def _turn_eyeball(self, points: np.ndarray, yaw: np.ndarray, pitch: np.ndarray, k: int) -> None:
         center, radius = self._eyes[k]
-        yaw, pitch = rig.gaze(coefficients, side)
         rotation = rotation_from_pose(np.stack([yaw, pitch, 0 * yaw], axis=-1)).astype(np.float32)
         span = slice(self._tail[1 + k], self._tail[2 + k])
         points[:, span] = radius * self.rest[span] @ rotation.transpose(0, 2, 1) + center
@@ -181,10 +182,10 @@ class FaceRenderer:
             points[:, tail[3] :] = points[:, tail[3] :] @ spin + path[:, None, :3].astype(np.float32)
         return points
 
-    def fold(self, coefficients: np.ndarray) -> None:
-        """Darken the folds of this frame's expression (52,)."""
+    def fold(self, drive: Drive, t: int) -> None:
+        """Darken the folds of frame ``t``'s expression."""
         strength = 0.22 + 0.3 * self.identity.look.age
-        self.shadow[: self.n_skin] = self.occlusion * wrinkles.shade(coefficients, strength)
+        self.shadow[: self.n_skin] = self.occlusion * wrinkles.shade(drive.blendshapes[t], strength)
 
     def eye_shadow(self, points: np.ndarray) -> None:
         """Darken eyeballs towards the lids; uses the picture's vertical as an approximation of the head's."""

@@ -110,13 +110,13 @@ def spectacles(width: float, height: float, roundness: float) -> Part:
         rim = np.stack([_super(np.cos(t), roundness) * width, _super(np.sin(t), roundness) * height, 0 * t], axis=-1)
         rim += [side * EYE_X, -0.45, 0.0]
         rim[:, 2] = -0.1 - 0.06 * rim[:, 0] ** 2
-        parts.append(_tube(rim, 0.13))
+        parts.append(tube(rim, 0.13))
         ends = np.linspace(0, 1, 6)[:, None]
         start = np.array([side * (EYE_X + width), -0.1, -0.1 - 0.06 * (EYE_X + width) ** 2])
-        parts.append(_tube(start + ends * (np.array([side * 7.6, -0.5, -8.5]) - start), 0.13))
+        parts.append(tube(start + ends * (np.array([side * 7.6, -0.5, -8.5]) - start), 0.13))
     gap = EYE_X - width
     x = np.linspace(-gap, gap, 7)
-    parts.append(_tube(np.stack([x, -0.25 + 0.25 * (1 - (x / gap) ** 2), 0.25 - 0.05 * x**2], axis=-1), 0.14))
+    parts.append(tube(np.stack([x, -0.25 + 0.25 * (1 - (x / gap) ** 2), 0.25 - 0.05 * x**2], axis=-1), 0.14))
     return join(parts)
 
 
@@ -124,7 +124,8 @@ def _super(value: np.ndarray, roundness: float) -> np.ndarray:
     return np.sign(value) * np.abs(value) ** roundness
 
 
-def _tube(path: np.ndarray, radius: float) -> Part:
+def tube(path: np.ndarray, radius: float) -> Part:
+    """A thin tube of the spectacles' material around a path (N, 3)."""
     around = np.linspace(0, 2 * np.pi, 6)
     tangent = np.gradient(path, axis=0)
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)

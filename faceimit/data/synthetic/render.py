@@ -111,7 +111,7 @@ def draw(
             raster.rasterise(screen, renderer.triangles, renderer.two_sided, size, depth, face, bary)
             raster.vertex_normals(points, renderer.triangles, renderer.twins, normals)
             renderer.eye_shadow(points)
-            renderer.fold(drive.blendshapes[t])
+            renderer.fold(drive, t)
             rows = light.rows.copy()
             rows[[1, 3, 4, 5]] *= light.gain[t]
             raster.shade(

@@ -4,6 +4,9 @@ Colours are chosen in sRGB [0, 1] and stored as linear light. Positions on the f
 (:mod:`faceimit.data.synthetic.mesh`), so features stay on the skin that carries them.
 """
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import numpy as np
 
 from faceimit.data.synthetic import mesh
@@ -32,22 +35,30 @@ def paint_atlas(look: Look, scale: float) -> np.ndarray:
 
     ``scale`` multiplies the texel counts of :data:`REGIONS`.
     """
-    width, height = (round(side * scale) for side in ATLAS_SIZE)
-    atlas = np.zeros((height, width, 5), dtype=np.float32)
-    painters = {
+    painters: dict[int, Callable[[Look, int, int], np.ndarray]] = {
         mesh.SKIN: paint_skin,
         mesh.EYE: _eye,
         mesh.TEETH: _teeth,
-        mesh.TONGUE: lambda _, w, h: _flat((0.72, 0.36, 0.36), 0.5, 0.3, w, h),
-        mesh.GLASSES: lambda look, w, h: _flat(look.glasses, 0.9, 0.0, w, h),
+        mesh.TONGUE: lambda _, w, h: plain((0.72, 0.36, 0.36), 0.5, 0.3, w, h),
+        mesh.GLASSES: lambda look, w, h: plain(look.glasses, 0.9, 0.0, w, h),
         mesh.CLOTH: _cloth,
         mesh.HAIR: _hair_sheet,
-        mesh.HAND: lambda look, w, h: _flat(look.skin * 0.95, look.gloss * 0.5, 0.3, w, h),
-        mesh.OBJECT: lambda look, w, h: _flat(look.cloth[::-1], 0.5, 0.0, w, h),
+        mesh.HAND: lambda look, w, h: plain(look.skin * 0.95, look.gloss * 0.5, 0.3, w, h),
+        mesh.OBJECT: lambda look, w, h: plain(look.cloth[::-1], 0.5, 0.0, w, h),
     }
+    return assemble_atlas({material: partial(paint, look) for material, paint in painters.items()}, scale)
+
+
+def assemble_atlas(painters: Mapping[int, Callable[[int, int], np.ndarray]], scale: float) -> np.ndarray:
+    """The atlas (H, W, 5) uint8 of materials whose painters get width and height in texels.
+
+    A painter returns (height, width, 5) float32: linear albedo, gloss and light wrap, in [0, 1].
+    """
+    width, height = (round(side * scale) for side in ATLAS_SIZE)
+    atlas = np.zeros((height, width, 5), dtype=np.float32)
     for material, paint in painters.items():
         x, y, w, h = region(material, scale)
-        patch = paint(look, w, h)
+        patch = paint(w, h)
         padded = np.pad(patch, ((2, 2), (2, 2), (0, 0)), mode="edge")
         top, left = max(y - 2, 0), max(x - 2, 0)
         view = atlas[top : y + h + 2, left : x + w + 2]
@@ -62,7 +73,8 @@ def region(material: int, scale: float) -> tuple[int, int, int, int]:
     return round(x * scale), round(y * scale), round(w * scale), round(h * scale)
 
 
-def _flat(colour, gloss: float, wrap: float, width: int, height: int) -> np.ndarray:
+def plain(colour, gloss: float, wrap: float, width: int, height: int) -> np.ndarray:
+    """A patch (height, width, 5) of one sRGB colour."""
     patch = np.empty((height, width, 5), dtype=np.float32)
     patch[..., :3], patch[..., 3], patch[..., 4] = linear(np.asarray(colour, dtype=float)), gloss, wrap
     return patch
