@@ -1,0 +1,112 @@
+import io
+
+import numpy as np
+import pytest
+import pytorch_lightning as pl
+import torch
+
+from faceimit.errors import InputError
+from faceimit.face.controls import INDEX, NAMES
+from faceimit.losses.control import control_loss, known_controls
+from faceimit.metrics.control import neutral_like, normalised_error
+from faceimit.tasks.control import ControlTask
+from faceimit.tracking.checkpoints import load_task
+from tests.control_pairs import Cartoons, rows
+
+SMALL = {"size": 64, "width": 16, "channels": 8, "hidden": 32, "lr": 4e-3, "warmup": 3}
+
+
+def trainer(**options):
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return pl.Trainer(accelerator="cpu", enable_model_summary=False, num_sanity_val_steps=0, **quiet, **options)
+
+
+def batch_of(*items):
+    return torch.utils.data.default_collate([row for item in items for row in item])
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    pl.seed_everything(0, verbose=False)
+    task, data = ControlTask(**SMALL, matching=0.1), Cartoons()
+    job = trainer(max_epochs=10, check_val_every_n_epoch=10)
+    job.fit(task, data)
+    return task, data, job
+
+
+def test_it_learns_and_logs_what_it_declares(fitted):
+    task, data, job = fitted
+    logged = {name for name in job.callback_metrics if not name.startswith("train/")}
+    shown = {name for name in task.metrics if name.startswith("val/") and not name.endswith("_frames")}
+    assert logged == shown
+    assert set(job.callback_metrics) <= set(task.metrics)
+    measured = trainer().test(task, data, verbose=False)[0]
+    assert set(measured) == {name.replace("val/", "test/") for name in shown - {"val/score"}}
+    true = torch.stack([row["controls"] for row in data.test_dataloader()[0].dataset])
+    still = normalised_error(neutral_like(true), true).mean()
+    assert measured["test/MAE"] < 0.5 * still
+    assert measured["test/cosine_centred_human"] > 0.8
+
+
+def test_loss_weighs_people_and_leaves_out_the_gaze_of_shut_eyes():
+    task = ControlTask(**SMALL, human=3.0)
+    robot, human = rows(6, 0), rows(2, 1, human=True)
+    for row in human:
+        row["controls"][[INDEX["Eyelid Upper Left"], INDEX["Eyelid Upper Right"]]] = -1.0
+    batch = batch_of(robot, human)
+    task.eval()
+    found = float(task.losses(batch)["controls"].detach())
+    target = task.deviations(batch["controls"])
+    predicted, known = task.net(batch["image"]).deviations, known_controls(target)
+    assert not known[6:, INDEX["Gaze Target Phi"]].any()
+    parts = [control_loss(predicted[i], target[i], known[i]) for i in (slice(0, 6), slice(6, 8))]
+    assert found == pytest.approx(float((0.75 * parts[0] + 0.25 * 3.0 * parts[1]).detach()), rel=1e-4)
+
+
+def test_a_batch_of_robot_pictures_alone_needs_no_domain():
+    task = ControlTask(**SMALL, matching=1.0, augmentation={}).train()
+    batch = {name: value for name, value in batch_of(rows(4, 0)).items() if name in ("image", "controls")}
+    values = task.losses(batch)
+    assert set(values) == {"controls"}
+    values["controls"].backward()
+
+
+def test_checkpoint_is_plain_and_names_its_controls(fitted, tmp_path):
+    task, _, job = fitted
+    path = tmp_path / "a.ckpt"
+    job.save_checkpoint(path)
+    content = torch.load(path, weights_only=True)
+    name = "faceimit.tasks.control.ControlTask"
+    content["faceimit"] = {"task": name, "arguments": SMALL}
+    torch.save(content, path)
+    again = load_task(path, name)
+    picture = rows(1, 5)[0]["image"][None]
+    assert torch.equal(again.net(picture).deviations, task.eval().net(picture).deviations)
+
+    controls = content["state_dict"]["net._extra_state"]["controls"]
+    assert controls == list(NAMES)
+    controls[INDEX["Neck Roll"]] = "Ear Wiggle"
+    torch.save(content, path)
+    with pytest.raises(InputError, match=r"Ear Wiggle.*Neck Roll"):
+        load_task(path, name)
+
+
+def test_it_can_start_from_a_weights_file(fitted, tmp_path):
+    from faceimit.nets.mapper import pack_mapper
+
+    task, _, _ = fitted
+    path = tmp_path / "a.safetensors"
+    path.write_bytes(pack_mapper(task.net, task.net_arguments()))
+    again = ControlTask(**SMALL, start=str(path))
+    picture = rows(1, 5)[0]["image"][None]
+    assert torch.allclose(again.eval().net(picture).deviations, task.eval().net(picture).deviations, atol=1e-2)
+    with pytest.raises(InputError, match="another network than"):
+        ControlTask(**SMALL | {"width": 24}, start=str(path))
+
+
+def test_figure_shows_picture_and_bars(fitted):
+    assert ControlTask(**SMALL).figures() == {}
+    figure = fitted[0].figures()["controls"]
+    stream = io.BytesIO()
+    figure.savefig(stream, format="rgba", dpi=50)
+    assert np.frombuffer(stream.getvalue(), np.uint8).std() > 1
