@@ -1,0 +1,123 @@
+"""``faceimit-calibrate``: fit a robot's alpha and offset for each control from a few poses."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from faceimit.errors import InputError
+from faceimit.robot.calibration import Fit, as_content, calibrate
+from faceimit.robot.poses import read_poses
+from faceimit.robot.profile import load_profile
+from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.files import write_text
+
+DESCRIPTION = """\
+Fit value = alpha * measure + offset for each control that the poses move, by robust least squares.
+
+--poses is JSON or CSV. JSON: {"poses": [{"image": "jaw.png", "values": {"Jaw Pitch": 0.4}}, ...]}, or with "landmarks":
+[[x, y], ...] (68 points, 70 with irises), or "image": "clip.mp4" and "frame": 12. CSV: a column for each control, and
+x0, y0, ..., x67, y67, or image and frame. Values are a control's, or an actuator's in its own unit. Three poses a
+control are the least, eight are good; a quarter may be wrong. --example FILE writes poses of a rendered face."""
+EXAMPLE = """\
+  faceimit-calibrate --example poses.json
+  faceimit-calibrate --robot hobby_head --poses poses.json --out hobby.yaml"""
+
+
+def main() -> None:
+    """The command ``faceimit-calibrate``."""
+    sys.exit(run_command(run))
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Read poses, fit, write the calibration file.
+
+    Raises:
+        InputError: bad arguments, poses that cannot be used, a file that cannot be written.
+    """
+    args = _parser().parse_args(arguments)
+    if args.example is not None:
+        write_text(args.example, example_poses())
+        print(f"{args.example}: poses of a rendered face; fit them with --robot NAME --poses {args.example} --out FILE")
+        return
+    missing = [f"--{name}" for name in ("robot", "poses", "out") if getattr(args, name) is None]
+    if missing:
+        raise InputError(f"missing {', '.join(missing)}; see faceimit-calibrate --help")
+    profile = load_profile(args.robot)
+    poses = read_poses(args.poses, profile, lambda path, frame: find_landmarks(path, frame, args.backend))
+    fits, constant = calibrate(profile, poses)
+    write_text(args.out, yaml.safe_dump(as_content(profile, fits), sort_keys=False))
+    print(table(fits))
+    if constant:
+        print(f"left as they were, for their values hardly vary: {', '.join(constant)}")
+    print(f"{len(fits)} controls from {len(poses)} poses: {args.out}")
+
+
+def table(fits: Sequence[Fit]) -> str:
+    """Alpha, offset and residuals of each control, in its unit."""
+    lines = [f"{'control':26} {'alpha':>9} {'offset':>8} {'poses':>5} {'median':>7} {'largest':>7}  outliers"]
+    for fit in fits:
+        largest, outliers = np.abs(fit.residuals).max(), ", ".join(fit.outliers) or "none"
+        numbers = f"{fit.line.alpha:9.3f} {fit.line.offset:8.3f} {len(fit.poses):5d} {fit.typical:7.3f} {largest:7.3f}"
+        lines.append(f"{fit.name:26} {numbers}  {outliers}")
+    return "\n".join(lines)
+
+
+def find_landmarks(path: Path, frame: int, backend: str) -> np.ndarray:
+    """(68, 2) landmarks, in pixels of its crop, of the face in a picture or in a frame of a video.
+
+    Raises:
+        InputError: the file cannot be read, has no such frame, or shows no face.
+    """
+    from faceimit.data.crop import crop_face
+    from faceimit.data.faces import make_detector
+    from faceimit.robot.keypoints import make_backend
+
+    image = _picture(path, frame)
+    detector = make_detector()
+    faces = detector.find(image, fine=True)
+    detector.close()
+    if not faces:
+        raise InputError(f"no face found in {path}, give a picture in which one looks towards the camera")
+    crop = crop_face(image, max(faces, key=lambda face: face.box.side).box, 128)
+    with make_backend(backend) as keypoints:
+        found = keypoints.find(crop)
+    if not found.found:
+        raise InputError(f"no landmarks found in {path}, give a clearer picture")
+    return found.points
+
+
+def _picture(path: Path, frame: int) -> np.ndarray:
+    """(H, W, 3) uint8 RGB of a picture file, or of a frame of a video."""
+    from faceimit.data.video import read_frames
+
+    with read_frames(path) as video:
+        images = [shown.image for shown in video.pick([frame])]
+    if not images:
+        raise InputError(f"{path} has no frame {frame}, count from 0")
+    return images[0]
+
+
+def example_poses() -> str:
+    """Poses of a rendered face as JSON: brows, lids, jaw and corners moved one after the other."""
+    import json
+
+    from faceimit.data.synthetic.example_poses import example_poses
+
+    return json.dumps({"poses": example_poses()}, indent=1) + "\n"
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-calibrate")
+    parser.add_argument("--robot", metavar="NAME", help="a profile of conf/robot, or a .yaml file")
+    parser.add_argument("--poses", type=Path, metavar="FILE", help="JSON or CSV, see above")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="calibration file to write (.yaml)")
+    parser.add_argument("--backend", default="pfld", metavar="NAME", help="finds landmarks: pfld or mediapipe")
+    parser.add_argument("--example", type=Path, metavar="FILE", help="only write example poses to FILE")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+import csv
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from faceimit import calibrate as command
+from faceimit.face import controls
+from faceimit.face.shape import SHAPE
+from faceimit.robot.geometric import GeometricMapper
+from faceimit.robot.profile import load_profile
+from faceimit.tracking.cli import run_command
+
+FACE = SHAPE[:, :2] * [10.0, -10.0] + 200
+
+
+def opened(gap: float) -> np.ndarray:
+    """A frontal face whose inner lips are `gap` inter-ocular distances apart."""
+    points = FACE.copy()
+    points[[65, 66, 67], 1] += gap * np.linalg.norm(FACE[45] - FACE[36])
+    return points
+
+
+def jaw_poses(alpha=-2.1, offset=0.9, wrong=(), count=12, noise=0.0):
+    """Poses of a robot whose jaw follows alpha * gap + offset, some of them with a wrong value."""
+    generator = np.random.default_rng(0)
+    poses = []
+    for i, gap in enumerate(np.linspace(0.02, 0.38, count)):
+        value = 0.95 - (alpha * gap + offset) if i in wrong else alpha * gap + offset
+        points = opened(gap) + generator.normal(0, noise, (68, 2))
+        poses.append({"name": f"p{i}", "landmarks": points.tolist(), "values": {"Jaw Pitch": float(value)}})
+    return poses
+
+
+def calibrate(tmp_path, poses, robot="ameca", *more):
+    path, out = tmp_path / "poses.json", tmp_path / "out.yaml"
+    path.write_text(json.dumps({"poses": poses}))
+    return run_command(command.run, ["--robot", robot, "--poses", str(path), "--out", str(out), *more]), out
+
+
+def test_known_alpha_is_recovered_with_a_quarter_of_the_poses_wrong(tmp_path, capsys):
+    code, out = calibrate(tmp_path, jaw_poses(wrong=(1, 9, 11), noise=0.1))
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+    line = yaml.safe_load(out.read_text())["geometric"]["Jaw Pitch"]
+    assert line["alpha"] == pytest.approx(-2.1, abs=0.06)
+    assert line["offset"] == pytest.approx(0.9, abs=0.02)
+    assert "p1, p9, p11" in printed.out
+    profile = load_profile("ameca", out)
+    value = GeometricMapper(profile).push(opened(0.2), pose=np.zeros(3)).values[controls.INDEX["Jaw Pitch"]]
+    assert value == pytest.approx(-2.1 * 0.2 + 0.9, abs=0.02)
+    assert profile.geometric["Jaw Yaw"] == load_profile("ameca").geometric["Jaw Yaw"]
+
+
+def test_values_of_a_servo_in_microseconds_are_taken_in_csv(tmp_path, capsys):
+    path, out = tmp_path / "poses.csv", tmp_path / "out.yaml"
+    gaps = np.linspace(0, 0.38, 6)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow([*(f"{axis}{i}" for i in range(68) for axis in "xy"), "jaw"])
+        for gap in gaps:
+            writer.writerow([*opened(gap).ravel(), 1150 + 450 * gap / 0.38])
+    code = run_command(command.run, ["--robot", "hobby_head", "--poses", str(path), "--out", str(out)])
+    assert code == 0, capsys.readouterr().err
+    assert yaml.safe_load(out.read_text())["geometric"]["Jaw Pitch"]["alpha"] == pytest.approx(-1 / 0.38, rel=0.01)
+
+
+def test_the_example_of_the_help_works(tmp_path, capsys):
+    path, out = tmp_path / "poses.json", tmp_path / "hobby.yaml"
+    assert run_command(command.run, ["--example", str(path)]) == 0
+    assert run_command(command.run, ["--robot", "hobby_head", "--poses", str(path), "--out", str(out)]) == 0
+    fitted = yaml.safe_load(out.read_text())["geometric"]
+    assert set(fitted) >= {"Jaw Pitch", "Eyelid Upper Left", "Lip Corner Raise Right"}
+    assert "outliers" in capsys.readouterr().out
+
+
+def flat(poses):
+    return [pose | {"landmarks": poses[0]["landmarks"]} for pose in poses]
+
+
+def random_values(poses):
+    values = np.random.default_rng(3).uniform(0, 1, len(poses))
+    return [pose | {"values": {"Jaw Pitch": float(v)}} for pose, v in zip(poses, values, strict=True)]
+
+
+def with_nan(poses):
+    points = np.array(poses[4]["landmarks"])
+    points[30, 0] = np.nan
+    return [*poses[:4], poses[4] | {"landmarks": points.tolist()}, *poses[5:]]
+
+
+def valued(values):
+    return lambda poses: [pose | {"values": values} for pose in poses]
+
+
+@pytest.mark.parametrize(
+    ("change", "robot", "message"),
+    [
+        (lambda poses: poses[:2], "ameca", "at least 3 poses but got 2"),
+        (flat, "ameca", "degenerate poses for Jaw Pitch"),
+        (random_values, "ameca", "inconsistent poses for Jaw Pitch"),
+        (with_nan, "ameca", "landmark 30 of pose p4"),
+        (valued({"Jaw Pitch": 0.5}), "ameca", "no control moves"),
+        (valued({"Jaw Pich": 0.5}), "ameca", "unknown control 'Jaw Pich' in p0"),
+        (valued({"Jaw Pitch": 1.5}), "ameca", r"Jaw Pitch of p0"),
+        (valued({"Jaw Yaw": 0.5}), "hobby_head", "hobby_head has no Jaw Yaw"),
+        (valued({"Nose Wrinkle": 0.5}), "ameca", "Nose Wrinkle cannot be measured"),
+        (valued({}), "ameca", "has no values"),
+        (lambda poses: [{"values": {"Jaw Pitch": 0.5}}], "ameca", "neither landmarks nor an image"),
+        (lambda poses: [pose | {"landmark": 1} for pose in poses], "ameca", "unknown key 'landmark'"),
+    ],
+)
+def test_degenerate_poses_are_refused_by_name(tmp_path, capsys, change, robot, message):
+    code, out = calibrate(tmp_path, change(jaw_poses()), robot)
+    error = capsys.readouterr().err
+    assert code == 2
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_calibration_of_another_robot_is_refused(tmp_path, capsys):
+    code, out = calibrate(tmp_path, jaw_poses())
+    assert code == 0
+    with pytest.raises(ValueError, match="'ameca', not 'virtual'"):
+        load_profile("virtual", out)
+    capsys.readouterr()
+    assert run_command(command.run, ["--robot", "ameca"]) == 2
+    assert "missing --poses, --out" in capsys.readouterr().err
