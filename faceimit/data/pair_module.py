@@ -61,8 +61,8 @@ class ControlPairs(pl.LightningDataModule):
         size: side of a square in pixels.
         crop: "resize" the picture's middle square, or cut out the "face".
         split: by "sequence", or by "frame", which exists only to show the leak.
-        test: share of the test rows.
-        val: share of the other rows.
+        test_share: of the rows, in (0, 1).
+        val_share: of the others.
         seed: of the split.
         flip: probability of a mirrored training sample.
         names: of values that stand in lists; ["table"]: in the order of the table of controls.
@@ -80,8 +80,8 @@ class ControlPairs(pl.LightningDataModule):
         size: int = 128,
         crop: Crop = "resize",
         split: Literal["sequence", "frame"] = "sequence",
-        test: float = 0.2,
-        val: float = 0.1,
+        test_share: float = 0.2,
+        val_share: float = 0.1,
         seed: int = 0,
         flip: float = 0.5,
         names: list[str] | None = None,
@@ -95,7 +95,7 @@ class ControlPairs(pl.LightningDataModule):
         if not 0 <= flip <= 1:
             raise InputError(f"expected flip to be a probability in [0, 1] but got {flip:g}")
         self.root, self.cache, self.size, self.crop, self.split = root, cache, size, crop, split
-        self.shares = {"test": test, "val": val, "seed": seed}
+        self.shares = {"test": test_share, "val": val_share, "seed": seed}
         self.flip, self.batch_size, self.workers = flip, batch_size, workers
         self.reading: dict[str, Any] = {"names": names, "sequence": sequence, "block": block, "on_error": on_error}
         self._table: PairTable | None = None

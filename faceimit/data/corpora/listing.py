@@ -104,7 +104,7 @@ def collect(corpus: str, root: Path, found: Iterable[Source | Problem]) -> Listi
         (sources if isinstance(item, Source) else problems).append(item)  # type: ignore[arg-type]
     if not sources:
         first = f" ({problems[0]})" if problems else ""
-        raise InputError(f"{root} holds no video that can be used{first}, check data.root")
+        raise InputError(f"{root} holds no video that can be used{first}, check the path")
     return Listing(corpus, root, tuple(sources), tuple(problems))
 
 
@@ -189,9 +189,9 @@ def checked_root(root: str | os.PathLike[str], corpus: str) -> Path:
     """
     path = Path(os.path.abspath(Path(root).expanduser()))
     if not path.exists():
-        raise InputError(f"expected data.root to be the folder of {corpus} but {path} does not exist, check the path")
+        raise InputError(f"expected {path} to be the folder of {corpus} but it does not exist, check the path")
     if not path.is_dir():
-        raise InputError(f"expected data.root to be the folder of {corpus} but {path} is a file, give its folder")
+        raise InputError(f"expected {path} to be the folder of {corpus} but it is a file, give its folder")
     return path
 
 
@@ -204,7 +204,7 @@ def wrong_root(root: Path, corpus: str, wanted: str, fits: Callable[[Path], bool
     there = ", ".join(shown) + (", ..." if len(folders) + len(files) > len(shown) else "") if shown else "nothing"
     near = [root.parent, root.parent.parent, *(root / name for name in folders[:50])]
     right = next((path for path in near if path != root and _quietly(fits, path)), None)
-    remedy = f"try data.root={right}" if right else "check data.root"
+    remedy = f"try {right}" if right else "check the path"
     return InputError(f"expected {root} to be the folder of {corpus} with {wanted} but it holds {there}, {remedy}")
 
 
