@@ -1,6 +1,7 @@
 """``faceimit-inspect``: what a data set holds, how well it covers, what is wrong with it; text and an HTML report."""
 
 import sys
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,11 +42,12 @@ def inspect(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
-    _check_output(out)
+    _check_outputs([out] if args.json is None else [out, args.json])
     amount = Amount(clips=args.clips, pictured=min(args.clips, Amount.pictured))
+    pairs = {"names": args.names and args.names.split(","), "sequence": args.sequence, "fps": args.fps}
     with _progress() as advance:
         advance("opening", 0, 1)
-        found = inspect_source(open_source(args.path, args.data), amount, advance)
+        found = inspect_source(open_source(args.path, args.data, pairs), amount, advance)
         advance("writing the report", 0, 1)
         html = page_of(found).html()
     if args.json is not None:
@@ -79,10 +81,13 @@ def show(found: Inspection) -> None:
         console.print(f"{mark}  {escape(finding.text)}", soft_wrap=True)
 
 
-def _check_output(out: Path) -> None:
+def _check_outputs(paths: Sequence[Path]) -> None:
     """Refuse before the work what could not be written after it."""
-    if out.is_dir():
-        raise InputError(f"output {out} is a folder, give a file name such as {out / 'report.html'}")
+    for path in paths:
+        if path.is_dir():
+            raise InputError(f"output {path} is a folder, give a file name such as {path / 'report.html'}")
+    if len({path.resolve() for path in paths}) < len(paths):
+        raise InputError(f"two outputs have the same name {paths[0]}, give each its own")
 
 
 @contextmanager
@@ -104,6 +109,10 @@ def _parser() -> CommandParser:
     parser.add_argument("--out", type=Path, metavar="FILE.html", help="report (default: inspect_NAME.html)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything in numbers")
     parser.add_argument("--data", choices=KINDS, help="how to read PATH, where it does not tell by itself")
+    pairs = parser.add_argument_group("Ameca pairs whose table does not say it")
+    pairs.add_argument("--names", metavar="A,B,...", help='names of values in lists, or "table": in the order of ours')
+    pairs.add_argument("--sequence", metavar="COLUMN", help="column that names the recording of each row")
+    pairs.add_argument("--fps", type=float, help="frames per second of the recordings")
     parser.add_argument(
         "--clips", type=_count, default=Amount.clips, metavar="N", help="read at most N clips (default: %(default)s)"
     )
@@ -111,10 +120,9 @@ def _parser() -> CommandParser:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError("a count is at least 1")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise ArgumentTypeError(f"expected a number of clips, at least 1, but got {text}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -56,6 +56,7 @@ class Inspection:
         proposals: poses to record next.
         alignments: clip number -> offset of pictures and labels.
         duplicates: frames that different splits (or clips, where there are no splits) share.
+        compared: number of pictures compared for that.
         same_below: difference of pictures under which they count as the same, in grey levels.
         shared_people, shared_files: identity or file hash -> clips in several splits.
         repeated: clips made from the same file.
@@ -74,6 +75,7 @@ class Inspection:
     proposals: list[NextPose] = field(default_factory=list)
     alignments: dict[int, Alignment] = field(default_factory=dict)
     duplicates: list[leakage.Duplicate] = field(default_factory=list)
+    compared: int = 0
     same_below: float = float("nan")
     shared_people: dict[str, list[str]] = field(default_factory=dict)
     shared_files: dict[str, list[str]] = field(default_factory=dict)
@@ -185,7 +187,9 @@ def check_pictures(found: Inspection, amount: Amount, advance: Advance) -> None:
     if found.looked:
         groups = [fact.split if found.split else fact.name for fact in facts]
         found.same_below = leakage.same_picture_below(np.concatenate(steps))
-        found.duplicates = leakage.near_duplicates(prints.made(), groups, found.same_below)
+        made = prints.made()
+        found.compared = len(made.clip)
+        found.duplicates = leakage.near_duplicates(made, groups, found.same_below)
 
 
 def picture_clips(found: Inspection, most: int) -> list[int]:

@@ -16,12 +16,14 @@ NOISY = 0.01  # of the range
 LATE = 0.75  # frames by which pictures may not come late or early
 # blendshapes that MediaPipe's model names, but leaves at 0 or nearly so
 UNTOLD = frozenset(["tongueOut", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight"])
+LEAKING = 0.02  # of the frames compared
 SPARSE_EVENTS = 0.7  # share of still frames above which events drown
 
 
 def findings_of(found: Inspection) -> list[Finding]:
     """All findings, in the order of the report."""
     rules = (
+        _labels,
         _clips,
         _problems,
         _rates,
@@ -75,6 +77,12 @@ def _problems(found: Inspection) -> Iterator[Finding]:
         name, reason = next(iter(found.unreadable.items()))
         text = f"{plural(len(found.unreadable), 'clip')} could not be read, the first is {name}: {reason}."
         yield Finding("warn", text, "What is said of pictures leaves them out.")
+
+
+def _labels(found: Inspection) -> Iterator[Finding]:
+    if found.source.vocabulary is None:
+        text = "The videos are not annotated: what can be said without is said here."
+        yield Finding("warn", text, "Annotate them with faceimit-annotate, then inspect the store.")
 
 
 def _rates(found: Inspection) -> Iterator[Finding]:
@@ -198,16 +206,17 @@ def _grain(found: Inspection) -> Iterator[Finding]:
             f"{len(noisy)} of {len(found.grains)} values shake by more than {NOISY:.0%} of their range from frame to "
         )
         yield Finding("warn", f"{text}frame: {listed(noisy)}.", "Smooth them before they become targets.")
-    if not coarse and not noisy:
-        worst = max(found.grains, key=lambda grain: np.nan_to_num(grain.noise))
+    known = [grain for grain in found.grains if np.isfinite(grain.noise)]
+    if known and not coarse and not noisy:
+        worst = max(known, key=lambda grain: grain.noise)
         text = f"Labels are fine and clean: noise of at most {worst.noise:.2%} of the range ({worst.name})."
         yield Finding("ok", text)
 
 
 def _leaks(found: Inspection) -> Iterator[Finding]:
     if found.shared_people:
-        text = f"People in several splits ({len(found.shared_people):,}): {listed(found.shared_people)}."
-        yield Finding("bad", text, "Split by person.")
+        text = f"In several splits ({len(found.shared_people):,}): {listed(found.shared_people)}."
+        yield Finding("bad", text, "Split by person or recording, or what is measured is memory.")
     if found.shared_files:
         names = listed(" = ".join(clips) for clips in found.shared_files.values())
         yield Finding("bad", f"The same file is in several splits: {names}.", "Keep one copy.")
@@ -228,7 +237,14 @@ def _duplicates(found: Inspection) -> Finding:
     pairs = dict.fromkeys((pair.clip, pair.other_clip) for pair in found.duplicates)
     names = listed(f"{facts[a].name} and {facts[b].name}" for a, b in pairs)
     if found.split:
-        text = f"{plural(len(found.duplicates), 'frame')} of one split shown in another: {names}."
+        share = len(found.duplicates) / found.compared
+        text = (
+            f"{len(found.duplicates):,} of {plural(found.compared, 'frame')} compared are shown in two splits: {names}."
+        )
+        if share < LEAKING:
+            return Finding(
+                "warn", text, "So few may be the same resting face; look whether they are the same recording."
+            )
         return Finding("bad", text, "What is measured on them is memory; keep such clips in one split.")
     text = f"{plural(len(pairs), 'pair')} of clips show the same pictures: {names}."
     return Finding("warn", text, "Keep them in one split.")

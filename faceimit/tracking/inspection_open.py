@@ -1,5 +1,6 @@
 """From a path to what can be inspected there."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,9 +8,10 @@ from faceimit.data.corpora.listing import entries, is_video
 from faceimit.data.corpora.registry import CORPORA, list_corpus
 from faceimit.data.pairs import is_hub_id, is_saved, read_pairs
 from faceimit.errors import InputError
-from faceimit.tracking.inspection_sources import SPLITS, ClipSource, CorpusSource, Source, StoreSource, VideoSource
+from faceimit.tracking.inspection_sources import ClipSource, Source, StoreSource, VideoSource
 
 KINDS = (*CORPORA, "ameca")
+Options = dict[str, Any]
 TABLES = (".json", ".jsonl", ".csv")
 CAN_BE = (
     "an annotation store, a corpus of videos (voxceleb, 300vw, caer, videos), Ameca pairs, a run folder or a folder of "
@@ -17,60 +19,64 @@ CAN_BE = (
 )
 
 
-def open_source(path: Path, data: str | None = None) -> Source:
+def open_source(path: Path, data: str | None = None, pairs: Mapping[str, Any] | None = None) -> Source:
     """What lies at a path.
 
     Args:
         path: file or folder; with ``data="ameca"`` also a table of the hub, ``OWNER/NAME``.
         data: name of the reader, where the path alone does not tell; None: found out.
+        pairs: arguments of :func:`faceimit.data.pairs.read_pairs`.
 
     Raises:
         InputError: nothing there that can be inspected; what was looked for and what is there.
     """
+    options = dict(pairs or {})
     if data == "ameca":
-        return _pairs(path)
+        return _pairs(path, options)
     if not path.exists():
         hint = ", or add --data ameca for a table of the hub" if is_hub_id(str(path)) else ", check the path"
         raise InputError(f"expected {CAN_BE} at {path} but there is nothing{hint}")
     if data is not None:
         return VideoSource(list_corpus(data, path))
-    return _open_file(path) if path.is_file() else _open_folder(path)
+    return _open_file(path, options) if path.is_file() else _open_folder(path, options)
 
 
-def _open_file(path: Path) -> Source:
+def _open_file(path: Path, options: Options) -> Source:
     if path.suffix == ".npz":
         return ClipSource(path.parent, [path])
     if path.suffix.lower() == ".parquet":
-        return _store(path.parent) if path.name.startswith("clips-") else _pairs(path)
+        return StoreSource(path.parent) if path.name.startswith("clips-") else _pairs(path, options)
     if path.suffix.lower() in TABLES:
-        return _pairs(path.parent)
+        return _pairs(path.parent, options)
     if is_video(path.name):
         return VideoSource(list_corpus("videos", path))
     raise InputError(f"expected {CAN_BE} but {path} is a {path.suffix or 'nameless'} file, give its folder")
 
 
-def _open_folder(path: Path) -> Source:
+def _open_folder(path: Path, options: Options) -> Source:
     if (path / "config.yaml").is_file():
-        return _run(path)
+        from faceimit.tracking.inspection_runs import run_source
+
+        return run_source(path)
     if (path / "manifest.json").is_file():
         raise InputError(f"{path} is an exported bundle, which this version cannot inspect: give {CAN_BE}")
     if any(path.glob("clips-*.parquet")) or any((path / "parts").glob("*.parquet")):
-        return _store(path)
+        return StoreSource(path)
     if is_saved(path) or any(path.glob("*.parquet")):
-        return _pairs(path)
+        return _pairs(path, options)
     for corpus in ("voxceleb", "300vw", "caer"):
         try:
             return VideoSource(list_corpus(corpus, path))
         except InputError:
             continue
-    return _open_any(path)
+    return _open_any(path, options)
 
 
-def _open_any(path: Path) -> Source:
+def _open_any(path: Path, options: Options) -> Source:
     """A folder without a layout of its own: pairs, clip files or videos, in this order."""
     folders, files = entries(path)
     if any(Path(name).suffix.lower() in TABLES for name in files):
-        return _pairs(path)
+        return _pairs(path, options)
     clips = sorted(path.rglob("*.npz"))
     if clips:
         try:
@@ -85,37 +91,7 @@ def _open_any(path: Path) -> Source:
         raise InputError(f"expected {path} to be {CAN_BE} but it holds {there}, check the path") from error
 
 
-def _store(path: Path) -> StoreSource:
-    return StoreSource(path)
-
-
-def _pairs(path: Path) -> Source:
+def _pairs(path: Path, options: Options) -> Source:
     from faceimit.tracking.inspection_pairs import PairSource
 
-    return PairSource(path, read_pairs(str(path), on_error="drop"))
-
-
-def _run(path: Path) -> Source:
-    """The data a run was trained on, with the run's figures."""
-    from faceimit.tracking.runs import saved_config
-    from faceimit.tracking.schema import build
-
-    config = saved_config(path)
-    data = build(config["data"])
-    about = [("experiment", str(config.get("experiment", ""))), ("seed", str(config.get("seed", "")))]
-    if not hasattr(data, "corpus"):
-        target = config["data"]["_target_"].rsplit(".", 1)[-1]
-        raise InputError(f"the data of run {path} ({target}) are no clips, inspect its data.root instead")
-    data.prepare_data()
-    return CorpusSource(path, {split: data.corpus(split) for split in SPLITS}, about, _metrics(path))
-
-
-def _metrics(path: Path) -> dict[str, Any]:
-    import json
-
-    try:
-        return json.loads((path / "metrics.json").read_text())
-    except FileNotFoundError:
-        return {}
-    except ValueError as error:
-        raise InputError(f"{path / 'metrics.json'} is no whole JSON file ({error}), train the run anew") from error
+    return PairSource(path, read_pairs(str(path), on_error="drop", **options))

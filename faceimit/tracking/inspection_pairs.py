@@ -1,6 +1,6 @@
 """Pairs of pictures and robot controls as something to inspect."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import cv2
@@ -15,29 +15,26 @@ SIZED = 50  # sequences whose first picture is opened for its size
 
 
 class PairSource(Source):
-    """An Ameca table; a recording is a clip, and the split is the default one, by recording.
+    """An Ameca table; a recording is a clip, or as many as there are splits it is in.
 
     Args:
         path: of the table.
         table: what was read from it.
+        splits: rows of each split; None: those of the default split by recording, if there are enough recordings.
     """
 
     kind = "Ameca pairs"
 
-    def __init__(self, path: Path, table: PairTable) -> None:
+    def __init__(self, path: Path, table: PairTable, splits: Mapping[str, np.ndarray] | None = None) -> None:
         self.path, self.vocabulary, self._table = path, robot_controls(), table
-        names, first = np.unique(table.sequence, return_index=True)
-        order = np.argsort(first)
-        self._names = names[order].tolist()
-        self._rows = [np.flatnonzero(table.sequence == name) for name in self._names]
-        splits = self._splits()
+        places = _places(table.sequence, _default(table.sequence) if splits is None else splits)
+        self._rows = [rows for _, _, rows in places]
         self.facts = [
-            ClipFacts(name, splits.get(name, ""), "", len(rows), table.fps or float("nan"), *self._size(i, rows))
-            for i, (name, rows) in enumerate(zip(self._names, self._rows, strict=True))
+            ClipFacts(name, split, name, len(rows), table.fps or float("nan"), None, *self._size(number))
+            for number, (split, name, rows) in enumerate(places)
         ]
-        bad = [f"row {row}" if isinstance(row, int) else str(row) for row in table.dropped]
-        self.problems = [*bad, *(str(problem) for problem in table.problems)]
-        self.about = [("pairs", f"{len(table):,}")]
+        self.problems = [str(problem) for problem in (*table.dropped, *table.problems)]
+        self.about = [("recordings", f"{len(set(table.sequence.tolist())):,}")]
 
     def track(self, index: int) -> Track:
         rows, fact = self._rows[index], self.facts[index]
@@ -49,20 +46,28 @@ class PairSource(Source):
             image = self._table.image(row)
             yield cv2.cvtColor(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
 
-    def _splits(self) -> dict[str, str]:
-        """Split of each recording; none where there are too few recordings to split."""
-        try:
-            parts = split_by_sequence(self._table.sequence)
-        except InputError:
-            return {}
-        return {str(name): split for split, rows in parts.items() for name in np.unique(self._table.sequence[rows])}
-
-    def _size(self, number: int, rows: np.ndarray) -> tuple[int | None, int, int]:
-        """Valid frames (not known), width and height of a recording's first picture."""
+    def _size(self, number: int) -> tuple[int, int]:
+        """Width and height of a recording's first picture; 0 where it is not looked at."""
         if number >= SIZED:
-            return None, 0, 0
+            return 0, 0
         try:
-            height, width = self._table.image(int(rows[0])).shape[:2]
+            height, width = self._table.image(int(self._rows[number][0])).shape[:2]
         except InputError:
-            return None, 0, 0
-        return None, width, height
+            return 0, 0
+        return width, height
+
+
+def _default(sequence: np.ndarray) -> Mapping[str, np.ndarray]:
+    try:
+        return split_by_sequence(sequence)
+    except InputError:
+        return {"": np.arange(len(sequence))}
+
+
+def _places(sequence: np.ndarray, splits: Mapping[str, np.ndarray]) -> list[tuple[str, str, np.ndarray]]:
+    """(split, recording, its rows there), in the order of the table in each split."""
+    places = []
+    for split, rows in splits.items():
+        names, first = np.unique(sequence[rows], return_index=True)
+        places += [(split, str(name), rows[sequence[rows] == name]) for name in names[np.argsort(first)]]
+    return places

@@ -114,7 +114,7 @@ def proposals(found: Inspection) -> Iterator[Block]:
         [
             "Poses farthest from all that was recorded, and from each other. Each is made of parts that were recorded "
             "(brows of one frame, mouth of another: they move independently), with at most one value moved to an end "
-            "of its range that nobody has visited. Named are the values that set a pose apart; --json writes all of them."
+            "of its range that nobody has visited. Named are the values that set a pose apart; --json has all."
         ]
     )
     rows: list[list[Cell]] = [[i + 1, names_of(p.why), round(p.gap, 3)] for i, p in enumerate(found.proposals)]
@@ -158,15 +158,15 @@ def leaks(found: Inspection) -> Iterator[Block]:
     text = f"Compared: {checked}."
     if found.looked:
         text += (
-            f" Pictures of {plural(len(found.looked), 'clip')}, up to {PRINTED} of each, count as the same below an RMS "
-            f"difference of {found.same_below:.1f} grey levels."
+            f" Pictures of {plural(len(found.looked), 'clip')}, up to {PRINTED} of each, count as the same below an "
+            f"RMS difference of {found.same_below:.1f} grey levels."
         )
     yield Text([text])
     if found.shared_people:
         rows = [
             [name, len(clips), ", ".join(clips[:4])] for name, clips in list(found.shared_people.items())[:MOST_ROWS]
         ]
-        yield Table(["identity", "clips", "such as"], rows, heading="People in several splits")
+        yield Table(["identity or recording", "clips", "such as"], rows, heading="In several splits")
     if found.repeated:
         yield Table(
             ["clips"], [[", ".join(names[:8])] for names in found.repeated[:MOST_ROWS]], heading="The same file"

@@ -5,7 +5,6 @@ import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,7 +16,6 @@ from faceimit.data.store import ClipInfo, Store
 from faceimit.data.video import probe, read_frames
 from faceimit.errors import InputError
 from faceimit.face.pose import pose_from_rotation
-from faceimit.face.records import Clip
 
 SIDE = 64  # pixels of the grey pictures that the checks look at
 PROBED = 300  # videos of a corpus that are opened for their length, rate and size
@@ -82,8 +80,7 @@ class StoreSource(Source):
         info = self._infos[index]
         stored = self._store.columns(info.name, ["blendshapes", "matrices", "valid"])
         pose = _pose_of(stored["matrices"], stored["valid"])
-        values = np.concatenate([stored["blendshapes"].astype(np.float64), np.degrees(pose)], axis=1)
-        return Track(info.name, "", info.fps, values, stored["valid"])
+        return track_of(self.facts[index], stored["blendshapes"], pose, stored["valid"])
 
     def pictures(self, index: int, most: int) -> Iterator[np.ndarray | None]:
         info = self._infos[index]
@@ -105,7 +102,7 @@ class ClipSource(Source):
         self._files, self.facts, problems = [], [], []
         for file in files:
             try:
-                self.facts.append(_file_facts(file, path))
+                self.facts.append(file_facts(file, path))
                 self._files.append(file)
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 problems.append(f"{file.name} is no whole clip file ({error})")
@@ -114,53 +111,11 @@ class ClipSource(Source):
             raise InputError(f"none of the {len(files)} .npz files in {path} is a clip of face crops, check the path")
 
     def track(self, index: int) -> Track:
-        with np.load(self._files[index], allow_pickle=False) as stored:
-            pose, valid = np.degrees(stored["pose"].astype(np.float64)), stored["valid"]
-            values = np.concatenate([stored["blendshapes"].astype(np.float64), pose], axis=1)
-        fact = self.facts[index]
-        return Track(fact.name, fact.split, fact.fps, values, valid)
+        return file_track(self._files[index], self.facts[index])
 
     def pictures(self, index: int, most: int) -> Iterator[np.ndarray | None]:
         clip = load_clip(self._files[index])
-        yield from _clip_pictures(clip, most)
-
-
-class CorpusSource(Source):
-    """The clips a run was trained on, as its data module hands them out.
-
-    Args:
-        path: of the run.
-        corpora: split -> corpus (:class:`faceimit.data.corpus.Corpus`, or what looks like it).
-        about: (name, value) of the run.
-        metrics: of the run.
-    """
-
-    kind = "training data"
-
-    def __init__(
-        self, path: Path, corpora: dict[str, Any], about: Sequence[tuple[str, str]], metrics: Mapping[str, float]
-    ) -> None:
-        self.path, self.vocabulary, self.about, self.metrics = path, expressions(), about, metrics
-        self._places = [(corpus, i, split) for split, corpus in corpora.items() for i in range(len(corpus))]
-        self.facts = [self._facts(*place) for place in self._places]
-
-    def track(self, index: int) -> Track:
-        corpus, i, split = self._places[index]
-        clip = corpus[i]
-        known = clip.annotation
-        values = np.concatenate([known.blendshapes, np.degrees(known.pose)], axis=1).astype(np.float64)
-        return Track(clip.name, split, clip.fps, values, known.valid)
-
-    def pictures(self, index: int, most: int) -> Iterator[np.ndarray | None]:
-        corpus, i, _ = self._places[index]
-        yield from _clip_pictures(corpus[i], most)
-
-    @staticmethod
-    def _facts(corpus: Any, i: int, split: str) -> ClipFacts:
-        clip = corpus[i]
-        height, width = clip.frames.shape[1:3]
-        valid = int(clip.annotation.valid.sum())
-        return ClipFacts(clip.name, split, clip.identity, len(clip.frames), clip.fps, valid, width, height)
+        yield from clip_pictures(clip.frames[:most], clip.annotation.valid[:most])
 
 
 class VideoSource(Source):
@@ -221,7 +176,7 @@ def _pose_of(matrices: np.ndarray, valid: np.ndarray) -> np.ndarray:
     return pose
 
 
-def _file_facts(file: Path, root: Path) -> ClipFacts:
+def file_facts(file: Path, root: Path) -> ClipFacts:
     """Facts of a clip file without reading its pictures."""
     with np.load(file, allow_pickle=False) as stored:
         header = json.loads(stored["header"].tobytes())
@@ -232,6 +187,18 @@ def _file_facts(file: Path, root: Path) -> ClipFacts:
     return ClipFacts(name, split, header["identity"], shape[0], float(header["fps"]), valid, shape[2], shape[1])
 
 
+def file_track(file: Path, fact: ClipFacts) -> Track:
+    """Values over time of a clip file, without reading its pictures."""
+    with np.load(file, allow_pickle=False) as stored:
+        return track_of(fact, stored["blendshapes"], stored["pose"], stored["valid"])
+
+
+def track_of(fact: ClipFacts, blendshapes: np.ndarray, pose: np.ndarray, valid: np.ndarray) -> Track:
+    """Values over time from (T, 52) blendshapes and (T, 3) pose in radians."""
+    values = np.concatenate([blendshapes.astype(np.float64), np.degrees(pose.astype(np.float64))], axis=1)
+    return Track(fact.name, fact.split, fact.fps, values, valid)
+
+
 def _shape_in(file: Path, key: str) -> tuple[int, ...]:
     """Shape of an array in an .npz, from its header alone."""
     with zipfile.ZipFile(file) as archive, archive.open(f"{key}.npy") as stream:
@@ -240,8 +207,9 @@ def _shape_in(file: Path, key: str) -> tuple[int, ...]:
         return read(stream)[0]
 
 
-def _clip_pictures(clip: Clip, most: int) -> Iterator[np.ndarray | None]:
-    for picture, ok in zip(clip.frames[:most], clip.annotation.valid, strict=False):
+def clip_pictures(frames: np.ndarray, valid: np.ndarray) -> Iterator[np.ndarray | None]:
+    """Face crops (T, S, S, 3) as small grey pictures, None where not valid."""
+    for picture, ok in zip(frames, valid, strict=True):
         side = picture.shape[0]
         yield _small(picture, CropBox((side - 1) / 2, (side - 1) / 2, side)) if ok else None
 

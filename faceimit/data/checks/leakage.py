@@ -18,6 +18,7 @@ from faceimit.data.checks.records import ClipFacts
 GRID = 16  # cells a side of the hash: 256 bits
 THUMB = 32  # pixels a side of the small picture
 NEAR_BITS = 40
+EVEN = 2.0  # grey levels: a smaller difference of two cells is noise on an even ground
 # RMS difference of small pictures, in grey levels: re-encoding makes about 1, so less than the floor is the same
 # picture whatever the motion; more than the ceiling is another one.
 FLOOR, CEILING = 1.5, 5.0
@@ -60,15 +61,16 @@ class Duplicate:
 
 
 def difference_hash(picture: np.ndarray) -> np.ndarray:
-    """(4,) uint64: 256 bits, one for each pair of horizontal neighbours of a 17 x 16 grid.
+    """(4,) uint64: 256 bits, one for each pair of horizontal neighbours of a 17 x 16 grid; set where the right one is
+    brighter by more than noise is.
 
     Args:
-        picture: (H, W) grey, any scale.
+        picture: (H, W) grey in [0, 255].
     """
     import cv2
 
     cells = cv2.resize(np.asarray(picture, dtype=np.float32), (GRID + 1, GRID), interpolation=cv2.INTER_AREA)
-    return np.packbits(cells[:, 1:] > cells[:, :-1]).view(np.uint64)
+    return np.packbits(cells[:, 1:] - cells[:, :-1] > EVEN).view(np.uint64)
 
 
 def prints(pictures: Sequence[np.ndarray], clips: Sequence[int], frames: Sequence[int]) -> Prints:

@@ -40,6 +40,15 @@ def test_hashes_differ_by_half_their_bits_for_different_pictures():
     assert np.bitwise_count(difference_hash(scene(1)) ^ difference_hash(encoded_again(scene(1)))).sum() < 20
 
 
+def test_noise_on_an_even_ground_does_not_hide_a_duplicate():
+    generator = np.random.default_rng(0)
+    ground = np.full((96, 96), 120.0)
+    ground[40:60, 20:70] = 30.0
+    pictures = [ground + generator.normal(0, 2, ground.shape) for _ in range(2)]
+    duplicates = near_duplicates(prints(pictures, [0, 1], [0, 0]), ["train", "test"], below=1.5)
+    assert len(duplicates) == 1
+
+
 def test_flat_pictures_are_no_duplicates():
     flat = [np.full((40, 40), 90.0), np.full((40, 40), 91.0)]
     assert len(prints(flat, [0, 1], [0, 0]).clip) == 0
