@@ -55,11 +55,11 @@ class FaceStrength:
     colour: float = 0.15
     grey: float = 0.1
     shade: float = 0.5
-    noise: float = 8.0
-    blur: float = 0.25
-    coarse: float = 0.2
-    occlusion: float = 0.3
-    jpeg: float = 0.25
+    noise: float = 6.0
+    blur: float = 0.15
+    coarse: float = 0.1
+    occlusion: float = 0.25
+    jpeg: float = 0.15
 
 
 def augment_face(face: Face, donor: np.ndarray, strength: FaceStrength, generator: np.random.Generator) -> Face:

@@ -197,7 +197,7 @@ class LandmarkFaces(pl.LightningDataModule):
         size: int = 128,
         seed: int = 0,
         renderers: int | None = None,
-        batch_size: int = 32,
+        batch_size: int = 16,
         steps: int | None = None,
         augmentation: Mapping[str, float] | None = None,
         clips: Sequence[str] = (),

@@ -57,7 +57,7 @@ class LandmarkTask(pl.LightningModule):
         pose: float = 1.0,
         parts: float = 0.3,
         scale: float = 0.1,
-        lr: float = 3e-3,
+        lr: float = 2e-3,
         weight_decay: float = 1e-4,
         warmup: int = 100,
     ) -> None:
