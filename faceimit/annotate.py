@@ -1,7 +1,6 @@
 """``faceimit-annotate``: faces, blendshapes, head pose and landmarks of a corpus of videos, in a store."""
 
 import argparse
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -136,7 +135,10 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--corpus", choices=tuple(CORPORA), default="videos", help="layout of the folder")
     parser.add_argument(
-        "--workers", type=_at_least_one, default=_cores(), metavar="N", help="files at a time (default: CPU cores)"
+        "--workers",
+        type=_at_least_one,
+        metavar="N",
+        help="files at a time (default: one for each core, of the cluster's with ray)",
     )
     parser.add_argument("--engine", choices=ENGINES, default="local", help="this machine, or a Ray cluster")
     parser.add_argument(
@@ -153,10 +155,6 @@ def _at_least_one(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of 1 or more but got {text}")
     return int(text)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 if __name__ == "__main__":

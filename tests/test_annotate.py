@@ -72,7 +72,7 @@ def refused(capsys, *arguments):
 def test_bad_input(folder, tmp_path, capsys, monkeypatch):
     out = ["--out", tmp_path / "store"]
     plug_in = ["--annotator", SPEC]
-    assert "nowhere does not exist" in refused(capsys, tmp_path / "nowhere", *out, *plug_in)
+    assert "does not exist" in refused(capsys, tmp_path / "nowhere", *out, *plug_in)
     (tmp_path / "empty").mkdir()
     assert "no video" in refused(capsys, tmp_path / "empty", *out, *plug_in)
     assert "no annotator 'medapipe'" in refused(capsys, folder, *out, "--annotator", "medapipe")

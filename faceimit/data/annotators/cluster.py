@@ -13,7 +13,7 @@ from faceimit.data.annotators.protocol import AnnotatorSpec
 from faceimit.errors import InputError
 
 
-def run_ray(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int) -> Iterator[Outcome]:
+def run_ray(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None) -> Iterator[Outcome]:
     """See :class:`faceimit.data.annotators.job.Engine`: on the cluster at ``RAY_ADDRESS``, else on a local one.
 
     Raises:
@@ -21,10 +21,11 @@ def run_ray(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int)
     """
     ray = _connected(workers)
     task = ray.remote(num_cpus=1, max_retries=0)(_do)
+    most = workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting, flying = iter(jobs), dict[Any, Job]()
     try:
         while True:
-            for job in islice(waiting, max(0, workers - len(flying))):
+            for job in islice(waiting, max(0, most - len(flying))):
                 flying[task.remote(job, store, spec, sys.path)] = job
             if not flying:
                 return
@@ -40,7 +41,7 @@ def _do(job: Job, store: Path, spec: AnnotatorSpec, path: list[str]) -> Outcome:
     return do(job, store, spec)
 
 
-def _connected(workers: int) -> Any:
+def _connected(workers: int | None) -> Any:
     os.environ.setdefault("RAY_AUTH_MODE", "disabled")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     try:

@@ -47,9 +47,14 @@ class Outcome:
 
 
 class Engine(Protocol):
-    """Does jobs in parallel; what comes back is in the order in which they end, one outcome for each job."""
+    """Does jobs in parallel; what comes back is in the order in which they end, one outcome for each job.
 
-    def __call__(self, jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int) -> Iterator[Outcome]: ...
+    `workers` is how many are done at a time; None: as many as there are cores.
+    """
+
+    def __call__(
+        self, jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None
+    ) -> Iterator[Outcome]: ...
 
 
 def do(job: Job, store: Path, spec: AnnotatorSpec) -> Outcome:

@@ -16,7 +16,7 @@ from faceimit.data.annotators.protocol import AnnotatorSpec
 LOG = "workers.log"
 
 
-def run_local(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int) -> Iterator[Outcome]:
+def run_local(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None) -> Iterator[Outcome]:
     """See :class:`faceimit.data.annotators.job.Engine`. What the workers' libraries print is in ``STORE/workers.log``.
 
     Leaving the iteration early ends the workers; finished clips are in the store by then, the others not at all.
@@ -27,7 +27,7 @@ def run_local(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: in
         for job in waiting:
             team.append(_Worker(store, spec))
             team[-1].give(job)
-            if len(team) >= workers:
+            if len(team) >= (workers or _cores()):
                 break
         while team:
             for worker in _ready(team):
@@ -45,6 +45,11 @@ def run_local(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: in
     finally:
         for worker in team:
             worker.stop()
+
+
+def _cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Worker:

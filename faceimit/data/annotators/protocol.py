@@ -34,6 +34,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from faceimit.data.annotators.boxes import boxes_on, row
 from faceimit.data.annotators.tracks import SeenFace, Track, Tracks
 from faceimit.data.corpora.listing import Source
 from faceimit.data.faces import FaceTracker, make_detector
@@ -47,8 +48,6 @@ MEDIAPIPE = "mediapipe"
 GROUP = "faceimit.annotators"
 NO_FACE = "no face found"
 POINTS = 478
-# A crop box further from the annotated face than this, in crop sides, lies on another face.
-ASTRAY = 0.5
 
 
 class Annotator(Protocol):
@@ -145,7 +144,7 @@ class FrameAnnotator(ABC):
             note=note.replace(str(source.path), source.relative),
             times=times,
             faces=np.minimum(tracks.counts, 255).astype(np.uint8),
-            boxes=on_face(boxes, track),
+            boxes=boxes_on(track, boxes, source.path),
             **per_frame(track, len(times)),
         )
 
@@ -159,7 +158,7 @@ class FrameAnnotator(ABC):
                 box = tracker.push(frame.image)
                 tracks.push(frame.time_s, frame.image, self.look(frame.image, frame.time_s))
                 times.append(frame.time_s)
-                boxes.append((np.nan,) * 3 if box is None else (box.x, box.y, box.side))
+                boxes.append(row(box))
         finally:
             detector.close()
         return np.array(times, dtype=np.float64), np.array(boxes, dtype=np.float32).reshape(-1, 3), tracks
@@ -179,16 +178,6 @@ def per_frame(track: Track, frames: int) -> dict[str, Any]:
         arrays["matrices"][index] = face.matrix
         arrays["landmarks"][index] = face.landmarks
     return arrays
-
-
-def on_face(boxes: np.ndarray, track: Track) -> np.ndarray:
-    """Crop boxes (T, 3) without those that lie on another face than the annotated one (NaN there)."""
-    kept = boxes.copy()
-    for index, face in track.boxes.items():
-        x, y, side = boxes[index]
-        if np.hypot(x - face.x, y - face.y) > ASTRAY * max(side, face.side):
-            kept[index] = np.nan
-    return kept
 
 
 def _class_of(kind: str) -> Callable[[Path | None], Any]:

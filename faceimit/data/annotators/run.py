@@ -64,7 +64,7 @@ def annotate(
     sources: Sequence[Source],
     store_path: Path,
     spec: AnnotatorSpec,
-    workers: int = 1,
+    workers: int | None = 1,
     engine: str = "local",
     progress: bool = True,
     pack: bool = True,
@@ -78,7 +78,7 @@ def annotate(
         sources: files, each of another name.
         store_path: folder of the store, made if need be.
         spec: the annotator.
-        workers: processes (``local``), or files at a time on the cluster (``ray``).
+        workers: processes (``local``), or files at a time on the cluster (``ray``); None: as many as there are cores.
         engine: ``local`` or ``ray``.
         progress: show a bar on stderr.
         pack: pack the store at the end; not where other processes still write to it.
@@ -94,7 +94,7 @@ def annotate(
     known = {info.name: info for info in store.infos()}
     jobs = [Job(source, known.get(source.name)) for source in _named_once(sources, report)]
     with bar(_sizes(jobs), progress) as advance:
-        outcomes = run(jobs, store_path.absolute(), spec, max(1, min(workers, len(jobs))))
+        outcomes = run(jobs, store_path.absolute(), spec, workers)
         _collect(outcomes, report, advance)
     if pack:
         store.pack()

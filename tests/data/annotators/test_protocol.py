@@ -4,11 +4,14 @@ from importlib.metadata import EntryPoint
 import numpy as np
 import pytest
 
+from faceimit.data.annotators import boxes as boxes_module
 from faceimit.data.annotators import protocol
-from faceimit.data.annotators.protocol import MEDIAPIPE, AnnotatorSpec, make_annotator, on_face, per_frame
+from faceimit.data.annotators.boxes import on_face
+from faceimit.data.annotators.protocol import MEDIAPIPE, AnnotatorSpec, make_annotator, per_frame
 from faceimit.data.annotators.tracks import Track
 from faceimit.data.corpora.listing import Source
 from faceimit.data.crop import CropBox
+from faceimit.data.faces import Face
 from faceimit.data.videos import CROP_VERSION
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import INDEX, from_mediapipe
@@ -65,6 +68,31 @@ def test_boxes_on_another_face_are_dropped():
     kept = on_face(boxes, track)
     assert np.isnan(kept[:, 0]).tolist() == [False, True, False, True]
     assert np.array_equal(kept[0], boxes[0])
+
+
+class TwoFaces:
+    """Detects a large face at the left and a small one at the right, in every picture."""
+
+    faces = (Face(CropBox(45, 60, 60), 1.0), Face(CropBox(120, 60, 40), 1.0))
+
+    def find(self, image, fine=False):
+        return list(self.faces)
+
+    def locate(self, image, near, zoom=1.0):
+        return min(self.faces, key=lambda face: abs(face.box.x - near.x))
+
+    def close(self):
+        pass
+
+
+def test_the_crop_is_on_the_face_that_was_annotated(tmp_path, monkeypatch):
+    for module in (protocol, boxes_module):
+        monkeypatch.setattr(module, "make_detector", TwoFaces)
+    path = video_files.write(tmp_path / "a.mp4", [picture(120, 60, side=30)] * 20)
+    clip = Squares().annotate(source(path))
+    assert clip.valid.all()
+    assert clip.boxes[5:, 0] == pytest.approx(np.full(15, 120.0), abs=1.0)
+    assert np.isfinite(clip.boxes[5:, 0]).all()
 
 
 def test_arrays_of_an_empty_video():
