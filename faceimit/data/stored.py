@@ -35,7 +35,7 @@ class VideoCrops:
     """
 
     def __init__(self, path: Path, digest: Digest, size: int, damaged: bool = False) -> None:
-        self._finder = FrameFinder(path, digest.times, damaged)
+        self.finder = FrameFinder(path, digest.times, damaged)
         self._boxes, self._size = digest.boxes, size
         self._needed = np.isfinite(digest.boxes).all(axis=1)
 
@@ -50,7 +50,7 @@ class VideoCrops:
         def cut(index: int, image: np.ndarray) -> None:
             crops[index - start] = crop_face(image, CropBox(*self._boxes[index].tolist()), self._size)
 
-        self._finder.read(start, stop, cut, self._needed)
+        self.finder.read(start, stop, cut, self._needed)
         return crops
 
 
