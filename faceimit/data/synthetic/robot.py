@@ -1,6 +1,5 @@
 """The virtual robot: a mechanical face that shows 30 control values, drawn by the same renderer as the people."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 
@@ -16,7 +15,7 @@ from faceimit.data.synthetic.render import SUPERSAMPLING, Camera, Light, draw, f
 from faceimit.data.synthetic.rig import lids, skin_plane
 from faceimit.data.synthetic.robot_look import paint_robot_atlas
 from faceimit.errors import InputError
-from faceimit.face.controls import HIGH, INDEX, LOW, NAMES, NEUTRAL
+from faceimit.face.controls import HIGH, LOW, NAMES, NEUTRAL
 
 # Side of the fixed crop as a multiple of a person's: the neck carries the face further than a person's does.
 FRAMING = 1.04
@@ -124,7 +123,7 @@ def _disc(side: int) -> Part:
 def _rod(side: int) -> Part:
     """A piston at the side of the neck."""
     t = np.linspace(0, 1, 9)[:, None]
-    foot, top = np.array([side * 4.4, -21.0, -5.2]), np.array([side * 3.7, -11.6, -6.6])
+    foot, top = np.array([side * 1.6, -20.0, -3.2]), np.array([side * 4.3, -11.0, -4.9])
     return parts.tube(foot + t * (top - foot), 0.42)
 
 
@@ -195,7 +194,7 @@ class RobotRenderer:
         return frame_camera(self.head, drive, rest, DISTANCE)
 
     def floats(self, controls: np.ndarray, gain: np.ndarray | None = None) -> np.ndarray:
-        """Pictures (T, S, S, 3) float32 sRGB in [0, 1] of controls (T, 30) in their units; ``gain`` (T,) of the light."""
+        """Pictures (T, S, S, 3) float32 sRGB in [0, 1] of controls (T, 30) in units; ``gain`` (T,) of the light."""
         drive = drive_of(controls, np.tile(self.crop, (len(controls), 1)))
         light = Light(self.rows, np.ones(len(controls)) if gain is None else gain)
         drawn = draw(self.head, drive, self._camera(drive), light, self.background, flow=False)
