@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,9 @@ from faceimit.data.annotators.protocol import AnnotatorSpec
 from faceimit.errors import InputError
 
 
-def run_ray(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None) -> Iterator[Outcome]:
+def run_ray(
+    jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None
+) -> Generator[Outcome, None, None]:
     """See :class:`faceimit.data.annotators.job.Engine`: on the cluster at ``RAY_ADDRESS``, else on a local one.
 
     Raises:

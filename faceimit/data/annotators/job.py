@@ -1,7 +1,7 @@
 """One file's work, the same in every engine: look whether it is done already, annotate it, write its part."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Protocol
@@ -54,7 +54,7 @@ class Engine(Protocol):
 
     def __call__(
         self, jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None
-    ) -> Iterator[Outcome]: ...
+    ) -> Generator[Outcome, None, None]: ...
 
 
 def do(job: Job, store: Path, spec: AnnotatorSpec) -> Outcome:

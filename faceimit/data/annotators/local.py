@@ -1,11 +1,12 @@
 """Annotate in several processes of this machine; one that a file brings down takes no other file with it."""
 
+import contextlib
 import faulthandler
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,7 +17,9 @@ from faceimit.data.annotators.protocol import AnnotatorSpec
 LOG = "workers.log"
 
 
-def run_local(jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None) -> Iterator[Outcome]:
+def run_local(
+    jobs: Iterable[Job], store: Path, spec: AnnotatorSpec, workers: int | None
+) -> Generator[Outcome, None, None]:
     """See :class:`faceimit.data.annotators.job.Engine`. What the workers' libraries print is in ``STORE/workers.log``.
 
     Leaving the iteration early ends the workers; finished clips are in the store by then, the others not at all.
@@ -66,7 +69,8 @@ class _Worker:
 
     def give(self, job: Job) -> None:
         self.job = job
-        self.pipe.send(job)
+        with contextlib.suppress(OSError):  # it has died already: take() finds out
+            self.pipe.send(job)
 
     def take(self) -> Outcome:
         """The outcome of its job, also if it did not live to tell."""

@@ -1,6 +1,7 @@
 """Annotate many files into a store: resumable after any end, idempotent, on one machine or many."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,12 +112,13 @@ def vars_of(problem: Problem) -> dict[str, str]:
     return {"path": str(problem.path), "reason": problem.reason}
 
 
-def _collect(outcomes: Iterator[Outcome], report: Report, advance: Advance) -> None:
-    for outcome in outcomes:
-        if outcome.status == "stop":
-            raise InputError(outcome.reason)
-        report.add(outcome)
-        advance(outcome)
+def _collect(outcomes: Generator[Outcome, None, None], report: Report, advance: Advance) -> None:
+    with contextlib.closing(outcomes):  # ends the workers, whatever ends this loop
+        for outcome in outcomes:
+            if outcome.status == "stop":
+                raise InputError(outcome.reason)
+            report.add(outcome)
+            advance(outcome)
 
 
 def _checked(spec: AnnotatorSpec) -> tuple[AnnotatorSpec, Report]:
