@@ -27,6 +27,7 @@ SPLITS = ("train", "val", "test")
 CATEGORIES = ("profile", "frontal", "head_up", "head_down", "expression", "occlusion")
 PROFILE, NOD = np.radians(20.0), np.radians(10.0)  # beyond these angles a face counts as turned, lifted, lowered
 EXPRESSIVE = 0.5  # a blendshape of the face (not of the gaze) beyond this is an expression
+EVERY = 5  # of real videos one frame in so many: neighbours hardly differ
 HIDDEN = 5  # covered points that make a face an occluded one
 _OF_THE_FACE = np.array([not name.startswith("eyeLook") for name in BLENDSHAPES])
 
@@ -178,8 +179,10 @@ class LandmarkFaces(pl.LightningDataModule):
         batch_size: faces of a batch.
         steps: batches of an epoch; None: as many as show each face about once.
         augmentation: fields of :class:`faceimit.data.landmark_augment.FaceStrength` to change; None: no augmentation.
-        clips: folders of clip files with landmarks (:mod:`faceimit.data.clipfile`) added to the training split, such
-            as crops of 300VW.
+        corpora: folders of real corpora by name (:mod:`faceimit.data.corpora`), whose training split is added, such as
+            {"300vw": FOLDER}; the hand-made landmarks where there are some, else the annotator's without its jaw line.
+        annotator, model: of those (:class:`faceimit.data.corpus_module.CorpusClips`).
+        cache: folder of their annotation stores.
         real: folder of annotated real clips (:func:`faceimit.data.videos.load_real`) added to the training split.
         real_names: which of them.
         real_cache: folder for their crops.
@@ -200,7 +203,10 @@ class LandmarkFaces(pl.LightningDataModule):
         batch_size: int = 16,
         steps: int | None = None,
         augmentation: Mapping[str, float] | None = None,
-        clips: Sequence[str] = (),
+        corpora: Mapping[str, str] | None = None,
+        annotator: str | None = "mediapipe",
+        model: str | None = None,
+        cache: str = ".cache",
         real: str | None = None,
         real_names: Sequence[str] = (),
         real_cache: str | None = None,
@@ -219,7 +225,9 @@ class LandmarkFaces(pl.LightningDataModule):
         self.turns, self.size, self.seed, self.renderers = tuple(turns), size, seed, renderers
         self.batch_size, self.steps, self.workers = batch_size, steps, workers
         self.strength = face_strength(augmentation) if augmentation is not None else None
-        self.clips, self.real, self.real_share = tuple(clips), real, real_share
+        self.corpora, self.cache = dict(corpora or {}), cache
+        self.annotator, self.model = annotator, model
+        self.real, self.real_share = real, real_share
         self.real_names, self.real_cache = list(real_names), real_cache
         self._faces: dict[str, Faces] = {}
         self._training: FaceSet | None = None
@@ -252,18 +260,23 @@ class LandmarkFaces(pl.LightningDataModule):
 
     def others(self) -> list[Faces]:
         """Faces of the training split that are not rendered."""
-        found = []
-        for folder in self.clips:
-            paths = sorted(Path(folder).glob("**/*.npz"))
-            if not paths:
-                raise InputError(f"{folder} holds no clip files (*.npz), check data.clips")
-            found.append(faces_of_clips(map(load_clip, paths), every=5))
+        found = [self._of_corpus(name, folder) for name, folder in self.corpora.items()]
         if self.real is not None:
             from faceimit.data.videos import load_real
 
             clips = load_real(self.real, self.real_names, self.size, self.real_cache)
-            found.append(faces_of_clips(clips, every=5, unknown=("jaw",)))  # MediaPipe's jaw line is another one
+            found.append(faces_of_clips(clips, every=EVERY, unknown=("jaw",)))  # MediaPipe's jaw line is another one
         return [faces for faces in found if faces is not None]
+
+    def _of_corpus(self, name: str, folder: str) -> Faces | None:
+        from faceimit.data.corpus_module import CorpusClips
+
+        shared = {"annotator": self.annotator, "model": self.model, "cache": self.cache, "size": self.size}
+        module = CorpusClips(name, folder, max_frames=200, **shared)
+        module.prepare_data()
+        clips = module.sources("train")
+        unknown = () if all(clip.points is not None for clip in clips) else ("jaw",)
+        return faces_of_clips((clip.whole() for clip in clips), EVERY, unknown=unknown)
 
     def training_set(self) -> FaceSet:
         """Random, augmented faces of the training split, as many as an epoch shows."""

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from faceimit.data.clipfile import save_clip
 from faceimit.data.landmark_module import CATEGORIES, FaceSet, LandmarkFaces, categories, face_strength, faces_of_clips
 from faceimit.errors import InputError
 from tests.clips import blob_clip
+from tests.corpora import make_300vw
 from tests.landmark_faces import dotted_faces, mean_shape
 
 PEOPLE = {"train": 2, "val": 2, "test": 2}
@@ -65,9 +65,10 @@ def test_items_without_augmentation_are_the_faces_in_order():
 @pytest.fixture(scope="module")
 def module(tmp_path_factory):
     root = tmp_path_factory.mktemp("rendered")
-    save_clip(root / "others" / "a.npz", clip_with_landmarks(0, size=48))
+    make_300vw(root / "300vw", (1, 2, 3, 114, 203, 410))
     settings = {"frames": 2, "size": 48, "renderers": 0, "augmentation": {}, "batch_size": 4, "steps": 2}
-    data = LandmarkFaces(str(root), PEOPLE, **settings, clips=[str(root / "others")], real_share=0.25)
+    others = {"corpora": {"300vw": str(root / "300vw")}, "annotator": "tests.middle_face:MiddleFace"}
+    data = LandmarkFaces(str(root), PEOPLE, **settings, **others, cache=str(root / "cache"), real_share=0.25)
     data.prepare_data()
     return data
 
@@ -93,6 +94,15 @@ def test_batches_of_rendered_and_other_faces(module):
     assert shares[0] + shares[1] == pytest.approx(1)
 
 
+def test_points_of_300vw_are_the_hand_made_ones_in_pixels_of_the_crop(module):
+    (faces,) = module.others()
+    assert faces.known.all()
+    width = np.ptp(faces.landmarks[..., 0], axis=1)
+    height = np.ptp(faces.landmarks[..., 1], axis=1)
+    assert np.allclose(width, height, rtol=0.01)  # a circle
+    assert (width > 10).all()
+
+
 def test_the_share_of_other_faces(module):
     faces = module.training_set()
     random = np.random.default_rng(0)
@@ -114,5 +124,5 @@ def test_what_is_missing_is_named(tmp_path):
         LandmarkFaces("x", {**PEOPLE, "val": 1})
     with pytest.raises(InputError, match="unknown augmentation rotate"):
         face_strength({"rotate": 1.0})
-    with pytest.raises(InputError, match="holds no clip files"):
-        LandmarkFaces("x", PEOPLE, clips=[str(tmp_path)]).others()
+    with pytest.raises(InputError, match="300VW"):
+        LandmarkFaces("x", PEOPLE, corpora={"300vw": str(tmp_path)}).others()

@@ -23,8 +23,8 @@ SMALL = {"width": 0.125, "size": 64}
 def run(tmp_path_factory):
     root = tmp_path_factory.mktemp("run")
     people = [f"budget.clips.{split}=2" for split in ("train", "val", "test")]
-    small = ["task.width=0.125", "task.size=64", "data.size=64", "data.batch_size=8", "data.steps=4", "budget.frames=4"]
-    more = [f"runs={root / 'runs'}", f"cache={root / 'cache'}", "budget.epochs=2", "data.renderers=0", "logger=none"]
+    small = ["task.width=0.125", "task.size=64", "data.size=64", "data.batch_size=4", "data.steps=3", "budget.frames=2"]
+    more = [f"runs={root / 'runs'}", f"cache={root / 'cache'}", "budget.epochs=1", "data.renderers=0", "logger=none"]
     quick = ["experiment=landmarks", "profile=tiny", *people, *small, *more]
     return train(plain(composed(quick)))
 
