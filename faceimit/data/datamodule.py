@@ -8,6 +8,7 @@ A training batch holds windows: ``frames`` uint8 (B, T, 3, S, S), ``score``, ``c
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -15,6 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from faceimit.data.corpus import ClipSource, Corpus
+from faceimit.data.geometry import move_batch
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, reference_change
 from faceimit.errors import InputError
@@ -94,6 +96,10 @@ class ClipData(pl.LightningDataModule):
             persistent_workers=self.workers > 0,
             pin_memory=pin,
         )
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Training windows take their place on the device (:mod:`faceimit.data.geometry`)."""
+        return move_batch(batch)
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(WholeClips(self.corpus("val"), self.c_ref), batch_size=1)

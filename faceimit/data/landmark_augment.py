@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from faceimit.data.transforms import Strength, add_noise, relight
+from faceimit.data.film import add_noise, relight
 from faceimit.face.landmarks import GROUPS, MIRROR
 from faceimit.face.pose import pose_from_rotation, rotation_from_pose
 
@@ -146,14 +146,14 @@ def _texture(donor: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         )
         return cv2.warpAffine(donor, matrix, (side, side), borderMode=cv2.BORDER_REFLECT)
     flat = np.full(donor.shape, generator.integers(0, 256, size=3), dtype=np.uint8)
-    return flat if kind < 0.8 else add_noise(flat[None], generator.uniform(4, 40), generator)[0]
+    return flat if kind < 0.8 else add_noise(flat, generator.uniform(4, 40), generator)
 
 
 def filmed(image: np.ndarray, strength: FaceStrength, generator: np.random.Generator) -> np.ndarray:
     """What light, lens, sensor and codec make of a picture: (S, S, 3) uint8 RGB -> the same."""
     image = _lit(image, strength, generator)
     image = _through_lens(image, strength, generator)
-    image = add_noise(image[None], strength.noise * generator.random() ** 2, generator)[0]
+    image = add_noise(image, strength.noise * generator.random() ** 2, generator)
     if generator.random() < strength.jpeg:
         quality = int(generator.integers(25, 90))
         packed = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
@@ -162,7 +162,7 @@ def filmed(image: np.ndarray, strength: FaceStrength, generator: np.random.Gener
 
 
 def _lit(image: np.ndarray, strength: FaceStrength, generator: np.random.Generator) -> np.ndarray:
-    image = relight(image[None], Strength(light=strength.light, colour=strength.colour), generator)[0]
+    image = relight(image, strength.light, strength.colour, generator)
     if generator.random() < strength.grey:
         image = np.repeat(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None], 3, axis=2)
     fall = strength.shade * generator.random() ** 2

@@ -1,9 +1,14 @@
 """Augmentation of clip windows: one draw for the whole window, so that it adds no motion the labels do not know.
 
-Pictures stay uint8 until the network; label columns of left and right swap with the picture.
+Here: left and right, playing backwards, light, colour, blur, compression, occlusion, noise (albumentations), and the
+draw of the window's place. The move itself is made on whole batches (:mod:`faceimit.data.geometry`). Pictures stay
+uint8 until the network; label columns of left and right swap with the picture.
 """
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +18,9 @@ from faceimit.face import blendshapes
 # Velocity columns: 52 blendshapes, yaw, pitch, roll; a mirrored head turns and tilts the other way.
 MIRROR = np.array([*blendshapes.MIRROR, 52, 53, 54])
 MIRROR_SIGN = np.array([1.0] * 52 + [-1.0, 1.0, -1.0], dtype=np.float32)
+
+# sRGB colours of what covers a face: hands light and dark, dark and light things, a coloured sleeve or cup.
+COVERS = ((224, 172, 145), (110, 75, 58), (25, 25, 28), (225, 225, 220), (60, 80, 130), (150, 45, 45), (128, 128, 128))
 
 
 @dataclass(frozen=True)
@@ -25,10 +33,12 @@ class Strength:
         scale: largest factor of zoom is exp(scale).
         shift: fraction of the side.
         drift: slow motion of the crop over the window, fraction of the side.
-        light: largest factor of gain and gamma is exp(light).
+        light: largest factor of gamma is exp(light), largest change of contrast is light and of brightness light / 2.
         colour: largest factor of the gain of each colour channel is exp(colour).
         noise: largest standard deviation of the sensor noise, in grey levels of 255.
-        blur: probability of a Gaussian blur of up to 1.2 pixels.
+        blur: probability of a Gaussian blur of up to 1.2 pixels or of a motion blur.
+        resolution: probability of a picture enlarged from 0.4 to 0.9 of its pixels.
+        compression: probability of JPEG compression of quality 25 to 85.
         occlusion: probability of a still, flat patch over part of the picture.
     """
 
@@ -42,12 +52,14 @@ class Strength:
     colour: float = 0.15
     noise: float = 7.0
     blur: float = 0.3
+    resolution: float = 0.15
+    compression: float = 0.15
     occlusion: float = 0.2
 
 
 @dataclass(frozen=True)
 class Window:
-    """What moves together.
+    """What changes together.
 
     Attributes:
         frames: (T, S, S, 3) uint8 RGB.
@@ -58,26 +70,6 @@ class Window:
     frames: np.ndarray
     velocity: np.ndarray
     flow: tuple[np.ndarray, ...] = ()
-
-
-def augment(window: Window, strength: Strength, generator: np.random.Generator) -> Window:
-    """A new window; how much the expression changes is not altered.
-
-    Args:
-        window: what to alter.
-        strength: how far to go.
-        generator: source of randomness.
-    """
-    if generator.random() < strength.flip:
-        window = mirrored(window)
-    matrices = placements(len(window.frames), window.frames.shape[1], strength, generator)
-    sigma = generator.uniform(0.3, 1.2) if generator.random() < strength.blur else 0.0
-    frames = relight(moved(window.frames, matrices, sigma), strength, generator)
-    if generator.random() < strength.occlusion:
-        cover(frames, generator)
-    frames = add_noise(frames, strength.noise * generator.random() ** 2, generator)
-    flow = tuple(moved_flow(level, matrices, window.frames.shape[1]) for level in window.flow)
-    return Window(frames, window.velocity, flow)
 
 
 def mirrored(window: Window) -> Window:
@@ -96,7 +88,9 @@ def backwards(window: Window) -> Window:
 
 
 def placements(count: int, side: int, strength: Strength, generator: np.random.Generator) -> np.ndarray:
-    """(T, 2, 3) affine matrices, old to new pixel: rotation, zoom, shift, and a slow drift as of a tracked crop."""
+    """(T, 2, 3) float32 affine matrices, old to new pixel: rotation, zoom, shift, and a slow drift as of a tracked
+    crop.
+    """
     angle = generator.uniform(-strength.rotation, strength.rotation)
     zoom = float(np.exp(generator.uniform(-strength.scale, strength.scale)))
     shift = generator.uniform(-strength.shift, strength.shift, size=2) * side
@@ -104,75 +98,79 @@ def placements(count: int, side: int, strength: Strength, generator: np.random.G
     centre = (side - 1) / 2
     matrices = np.repeat(cv2.getRotationMatrix2D((centre, centre), angle, zoom)[None], count, axis=0)
     matrices[:, :, 2] += shift + drift * (np.arange(count)[:, None] / max(1, count - 1) - 0.5)
-    return matrices
+    return matrices.astype(np.float32)
 
 
-def moved(frames: np.ndarray, matrices: np.ndarray, sigma: float = 0.0) -> np.ndarray:
-    """Each frame under its matrix, blurred by `sigma` pixels."""
-    size = frames.shape[2], frames.shape[1]
-    result = np.empty(frames.shape, dtype=np.uint8)
-    for t, matrix in enumerate(matrices):
-        frame = np.ascontiguousarray(frames[t])
-        frame = cv2.warpAffine(frame, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        result[t] = cv2.GaussianBlur(frame, (0, 0), sigma) if sigma else frame
-    return result
+class Photometric:
+    """Light, colour, blur, resolution, compression, occlusion and noise of one window: albumentations' transforms.
 
-
-def moved_flow(flow: np.ndarray, matrices: np.ndarray, side: int) -> np.ndarray:
-    """Flow of the moved frames: with x' = A x + b_t it is A f + b_(t-1) - b_t, at the moved place.
+    All frames get the same draw, so that a still face stays still; only the noise differs from frame to frame, as a
+    sensor's does.
 
     Args:
-        flow: (T, 2, h, w) in pixels of its level.
-        matrices: (T, 2, 3) of the frames.
-        side: of the frames in pixels.
-
-    Returns:
-        (T, 2, h, w) float32.
+        strength: how far to go.
     """
-    count, _, height, width = flow.shape
-    factor = side / width  # pixel centres: x_frame = factor * (x_level + 0.5) - 0.5
-    linear, offset = matrices[:, :, :2], matrices[:, :, 2]
-    steps = np.concatenate([np.zeros((1, 2)), offset[:-1] - offset[1:]]) / factor
-    turned = np.einsum("tij,tjhw->thwi", linear, flow.astype(np.float64)) + steps[:, None, None]
-    result = np.empty((count, 2, height, width), dtype=np.float32)
-    centre = (factor - 1) / 2
-    for t in range(count):
-        small = matrices[t].copy()
-        small[:, 2] = (offset[t] + linear[t] @ [centre, centre] - centre) / factor
-        field = turned[t].astype(np.float32)
-        field = cv2.warpAffine(field, small, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        result[t] = field.transpose(2, 0, 1)
-    return result
 
+    def __init__(self, strength: Strength) -> None:
+        self.strength = strength
+        self._steady: Any = None
+        self._noise: Any = None
 
-def relight(frames: np.ndarray, strength: Strength, generator: np.random.Generator) -> np.ndarray:
-    """Gain, gamma and colour balance, as one table a channel."""
-    gamma = float(np.exp(generator.uniform(-strength.light, strength.light)))
-    gain = float(np.exp(generator.uniform(-strength.light, strength.light)))
-    lift = generator.uniform(-0.1, 0.1) * min(1.0, strength.light * 2.5)
-    colour = np.exp(generator.uniform(-strength.colour, strength.colour, size=3))
-    levels = np.linspace(0.0, 1.0, 256)[:, None] ** gamma  # (256, 1)
-    table = np.rint(np.clip((levels * gain * colour + lift) * 255.0, 0, 255)).astype(np.uint8)  # (256, 3)
-    flat = frames.reshape(1, -1, 3)
-    return cv2.LUT(flat, table[None]).reshape(frames.shape)
-
-
-def cover(frames: np.ndarray, generator: np.random.Generator) -> None:
-    """A flat patch of a random colour stands still over the window, in place."""
-    side = frames.shape[1]
-    height, width = generator.integers(side // 8, side // 3, size=2)
-    top, left = generator.integers(0, side - height), generator.integers(0, side - width)
-    frames[:, top : top + height, left : left + width] = generator.integers(0, 255, size=3)
-
-
-def add_noise(frames: np.ndarray, sigma: float, generator: np.random.Generator) -> np.ndarray:
-    """Independent Gaussian noise of `sigma` grey levels on every frame, partly shared by neighbours as sensors do."""
-    if sigma < 0.5:
+    def __call__(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """New frames (T, S, S, 3) uint8 of `frames`; randomness comes from `generator` alone."""
+        if self._steady is None:
+            self._build()
+        seed = int(generator.integers(2**31))
+        frames = np.ascontiguousarray(frames)
+        if self._steady.transforms:
+            self._steady.set_random_seed(seed)
+            frames = self._steady(images=frames)["images"]
+        if self._noise.transforms:
+            self._noise.set_random_seed(seed)
+            # as one tall picture, for noise of one strength that is new in every frame
+            tall = self._noise(image=frames.reshape(-1, *frames.shape[2:]))["image"]
+            frames = tall.reshape(frames.shape)
         return frames
-    cv2.setRNGSeed(int(generator.integers(0, 2**31)))
-    noise = np.empty(frames.shape[1:], dtype=np.int16)
-    result = np.empty_like(frames)
-    for t in range(len(frames)):
-        cv2.randn(noise, (0, 0, 0), (sigma, sigma, sigma))
-        result[t] = np.clip(frames[t] + noise, 0, 255)
-    return result
+
+    def _build(self) -> None:
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # or it asks a server for its newest version
+        import albumentations
+
+        self._steady = albumentations.Compose(_steady(albumentations, self.strength))
+        self._noise = albumentations.Compose(_noise(albumentations, self.strength))
+
+
+def _steady(A: Any, strength: Strength) -> list[Any]:
+    """The transforms that are one for all frames, in the order light meets them: scene, lens, sensor, codec."""
+    found: list[Any] = []
+    if strength.occlusion:
+        size = {"hole_height_range": (0.125, 0.33), "hole_width_range": (0.125, 0.33), "num_holes_range": (1, 1)}
+        covers = [A.CoarseDropout(fill=colour, p=1.0, **size) for colour in COVERS]
+        found.append(A.OneOf(covers, p=strength.occlusion))
+    if strength.blur:
+        blurs = [A.GaussianBlur(blur_limit=0, sigma_limit=(0.3, 1.2), p=1.0), A.MotionBlur(blur_limit=(3, 5), p=1.0)]
+        found.append(A.OneOf(blurs, p=strength.blur))
+    if strength.light:
+        gamma = tuple(round(100 * float(np.exp(sign * strength.light))) for sign in (-1, 1))
+        found += [A.RandomGamma(gamma_limit=gamma, p=1.0), _contrast(A, strength.light)]
+    if strength.colour:
+        gain = tuple(float(np.exp(sign * strength.colour)) for sign in (-1, 1))
+        found.append(A.MultiplicativeNoise(multiplier=gain, per_channel=True, elementwise=False, p=1.0))
+    if strength.resolution:
+        found.append(A.Downscale(scale_range=(0.4, 0.9), p=strength.resolution))
+    if strength.compression:
+        found.append(A.ImageCompression(quality_range=(25, 85), p=strength.compression))
+    return found
+
+
+def _contrast(A: Any, light: float) -> Any:
+    return A.RandomBrightnessContrast(brightness_limit=light / 2, contrast_limit=light, p=1.0)
+
+
+def _noise(A: Any, strength: Strength) -> Sequence[Any]:
+    """Sensor noise, mostly weak."""
+    if not strength.noise:
+        return []
+    ranges = [(0.0, 0.1), (0.1, 0.4), (0.4, 1.0)]
+    levels = [tuple(part * strength.noise / 255.0 for part in ends) for ends in ranges]
+    return [A.OneOf([A.GaussNoise(std_range=level, p=1.0) for level in levels], p=1.0)]

@@ -11,8 +11,9 @@ from torch.utils.data import Dataset
 
 from faceimit.data import targets
 from faceimit.data.corpus import Corpus
+from faceimit.data.geometry import PLACEMENT
 from faceimit.data.labels import Labels
-from faceimit.data.transforms import Strength, Window, augment, backwards
+from faceimit.data.transforms import Photometric, Strength, Window, backwards, mirrored, placements
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
 
@@ -24,6 +25,8 @@ class Windows(Dataset[Sample]):
 
     Windows start anywhere in a clip, but of several candidates one with more events is preferred: still spans would
     drown them otherwise. Draws come from Python's global generator, which the train loader seeds for every batch.
+    With augmentation a sample also holds ``placement`` (T, 2, 3), drawn here and made on the whole batch by
+    :func:`faceimit.data.geometry.move_batch`.
 
     Args:
         corpus: the clips.
@@ -47,6 +50,7 @@ class Windows(Dataset[Sample]):
     ) -> None:
         self.corpus, self.c_ref, self.window, self.count = corpus, c_ref, window, count
         self.strength, self.candidates = strength, candidates
+        self._photometric = None if strength is None else Photometric(strength)
         self._starts = [usable_starts(labels.valid, window) for labels in corpus.labels]
         self._usable = [i for i, starts in enumerate(self._starts) if len(starts)]
         if not self._usable:
@@ -66,21 +70,26 @@ class Windows(Dataset[Sample]):
     def __getitem__(self, index: int) -> Sample:
         generator = np.random.default_rng([random.getrandbits(32), index])
         clip_index, start = self._choose(generator)
-        labels, fps = self.corpus.labels[clip_index], self.corpus.fps[clip_index]
-        stop = start + self.window
-        frames, velocity = self.corpus.frames(clip_index, start, stop), labels.velocity
+        labels, stop = self.corpus.labels[clip_index], start + self.window
+        frames = self.corpus.frames(clip_index, start, stop)
         flow = self.corpus.flow.get(clip_index, ())
-        window = Window(frames, velocity[start:stop], tuple(x[start:stop] for x in flow))
-        change = labels.change[start:stop]
-        if self.strength is not None:
-            if stop < len(labels.change) and generator.random() < self.strength.reverse:
-                # the step into a frame of the reversed window is the one that left it
-                left = slice(start + 1, stop + 1)
-                window = backwards(Window(window.frames, velocity[left], tuple(x[left] for x in flow)))
-                change = labels.change[left][::-1]
-            window = augment(window, self.strength, generator)
+        steps = slice(start, stop)
+        reverse = self.strength is not None and stop < len(labels.change) and generator.random() < self.strength.reverse
+        if reverse:
+            steps = slice(start + 1, stop + 1)  # the step into a frame of the reversed window is the one that left it
+        window, change = Window(frames, labels.velocity[steps], tuple(x[steps] for x in flow)), labels.change[steps]
+        if reverse:
+            window, change = backwards(window), change[::-1]
+        placement = {}
+        if self.strength is not None and self._photometric is not None:
+            if generator.random() < self.strength.flip:
+                window = mirrored(window)
+            matrices = placements(self.window, frames.shape[1], self.strength, generator)
+            placement = {PLACEMENT: torch.from_numpy(matrices)}
+            window = Window(self._photometric(window.frames, generator), window.velocity, window.flow)
         known = Labels(change, window.velocity, np.isfinite(change))
-        return sample(window.frames, known, fps, self.c_ref) | flow_levels(window.flow)
+        fps = self.corpus.fps[clip_index]
+        return sample(window.frames, known, fps, self.c_ref) | flow_levels(window.flow) | placement
 
     def _choose(self, generator: np.random.Generator) -> tuple[int, int]:
         """(clip, first frame): of the candidates, the one whose change varies most."""

@@ -1,17 +1,7 @@
 import numpy as np
 import pytest
 
-from faceimit.data.transforms import (
-    MIRROR,
-    MIRROR_SIGN,
-    Strength,
-    Window,
-    augment,
-    backwards,
-    moved,
-    moved_flow,
-    placements,
-)
+from faceimit.data.transforms import MIRROR, MIRROR_SIGN, Photometric, Strength, Window, backwards, mirrored, placements
 from faceimit.face.blendshapes import INDEX
 from tests.clips import blob_clip
 
@@ -24,12 +14,9 @@ def frames():
 
 
 def test_zero_strength_leaves_the_window_as_it_is(frames):
-    velocity = np.random.default_rng(0).normal(size=(6, 55)).astype(np.float32)
-    flow = np.random.default_rng(2).normal(size=(6, 2, 16, 16)).astype(np.float32)
-    new = augment(Window(frames, velocity, (flow,)), STILL, np.random.default_rng(1))
-    assert np.array_equal(new.frames, frames)
-    assert np.array_equal(new.velocity, velocity)
-    assert new.flow[0] == pytest.approx(flow, abs=1e-5)
+    assert np.array_equal(Photometric(STILL)(frames, np.random.default_rng(1)), frames)
+    still = placements(6, 64, STILL, np.random.default_rng(1))
+    assert still == pytest.approx(np.repeat(np.eye(3)[None, :2], 6, axis=0))
 
 
 def test_flip_mirrors_the_picture_and_swaps_named_columns(frames):
@@ -37,14 +24,15 @@ def test_flip_mirrors_the_picture_and_swaps_named_columns(frames):
     velocity[:, INDEX["eyeBlinkLeft"]] = 0.3
     velocity[:, INDEX["jawOpen"]] = 0.1
     velocity[:, 52:] = (0.5, 0.6, 0.7)  # yaw, pitch, roll
-    always = Strength(**(STILL.__dict__ | {"flip": 1.0}))
-    new = augment(Window(frames, velocity), always, np.random.default_rng(0))
-    mirrored = new.velocity
+    flow = np.zeros((6, 2, 4, 4), dtype=np.float32)
+    flow[:, :, 1, 0] = (2.0, 3.0)
+    new = mirrored(Window(frames, velocity, (flow,)))
     assert np.array_equal(new.frames, frames[:, :, ::-1])
-    assert mirrored[0, INDEX["eyeBlinkRight"]] == pytest.approx(0.3)
-    assert mirrored[0, INDEX["eyeBlinkLeft"]] == 0.0
-    assert mirrored[0, INDEX["jawOpen"]] == pytest.approx(0.1)
-    assert mirrored[0, 52:] == pytest.approx([-0.5, 0.6, -0.7])
+    assert new.velocity[0, INDEX["eyeBlinkRight"]] == pytest.approx(0.3)
+    assert new.velocity[0, INDEX["eyeBlinkLeft"]] == 0.0
+    assert new.velocity[0, INDEX["jawOpen"]] == pytest.approx(0.1)
+    assert new.velocity[0, 52:] == pytest.approx([-0.5, 0.6, -0.7])
+    assert new.flow[0][0, :, 1, 3] == pytest.approx([-2.0, 3.0])
 
 
 def test_mirror_twice_is_the_identity():
@@ -52,45 +40,39 @@ def test_mirror_twice_is_the_identity():
     assert np.all(MIRROR_SIGN * MIRROR_SIGN[MIRROR] == 1)
 
 
-def test_one_draw_for_the_whole_window():
+@pytest.mark.parametrize("seed", range(4))
+def test_one_draw_for_the_whole_window(seed):
     still = np.repeat(blob_clip(1, frames=1).frames, 5, axis=0)
-    strength = Strength(noise=0.0, drift=0.0)
-    new = augment(Window(still, np.zeros((5, 55))), strength, np.random.default_rng(3)).frames
+    strength = Strength(noise=0.0, blur=1.0, resolution=1.0, compression=1.0, occlusion=1.0)
+    new = Photometric(strength)(still, np.random.default_rng(seed))
     assert np.array_equal(new, np.repeat(new[:1], 5, axis=0))  # a still face stays still
+    assert not np.array_equal(new, still)
+
+
+def test_noise_is_new_in_every_frame_and_as_strong_as_asked():
+    grey = np.full((40, 32, 32, 3), 128, dtype=np.uint8)
+    only = Strength(**(STILL.__dict__ | {"noise": 6.0}))
+    photometric = Photometric(only)
+    deviations = []
+    for seed in range(20):
+        noise = photometric(grey, np.random.default_rng(seed)).astype(float) - 128
+        deviations.append(noise.std())
+        if noise.std() > 1:
+            assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.1
+            assert noise.std(axis=(1, 2, 3)) == pytest.approx(noise.std(), rel=0.2)  # of one strength
+    assert max(deviations) <= 6.5
+    assert 0.5 < np.mean(deviations) < 4
 
 
 def test_same_generator_same_window(frames):
-    window = Window(frames, np.zeros((6, 55)))
-    one, two = (augment(window, Strength(), np.random.default_rng(5)).frames for _ in range(2))
+    one, two = (Photometric(Strength())(frames, np.random.default_rng(5)) for _ in range(2))
     assert np.array_equal(one, two)
     assert one.shape == frames.shape
     assert one.dtype == np.uint8
-
-
-def blob(places, side=64):
-    y, x = np.mgrid[0:side, 0:side]
-    pictures = [255 * np.exp(-((x - px) ** 2 + (y - py) ** 2) / 40) for px, py in places]
-    return np.repeat(np.array(pictures)[..., None], 3, axis=3).astype(np.uint8)
-
-
-def centre(picture):
-    y, x = np.mgrid[0 : len(picture), 0 : len(picture)]
-    weights = picture[..., 0].astype(float)
-    return np.array([(x * weights).sum(), (y * weights).sum()]) / weights.sum()
-
-
-def test_moved_flow_is_the_flow_of_the_moved_frames():
-    step = np.array([1.5, -2.0])
-    frames = blob([np.array([30, 34]) + t * step for t in range(3)])
-    flow = np.zeros((3, 2, 16, 16), dtype=np.float32)  # a quarter of the resolution
-    flow[1:] = -step[:, None, None] / 4
-    strength = Strength(rotation=40.0, scale=0.2, shift=0.1, drift=0.2)
-    matrices = placements(3, 64, strength, np.random.default_rng(4))
-    new = moved(frames, matrices)
-    found = moved_flow(flow, matrices, 64)
-    for t in (1, 2):
-        x, y = np.rint(centre(new[t]) / 4 - 0.5).astype(int)
-        assert 4 * found[t, :, y, x] == pytest.approx(centre(new[t - 1]) - centre(new[t]), abs=0.1)
+    photometric = Photometric(Strength())
+    first = photometric(frames, np.random.default_rng(5))
+    assert np.array_equal(first, one)  # whatever was drawn before
+    assert np.array_equal(photometric(frames, np.random.default_rng(5)), one)
 
 
 def test_backwards_twice_is_the_identity(frames):

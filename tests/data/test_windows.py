@@ -117,6 +117,19 @@ class Blobs(ClipData):
         return [blob_clip(first + i) for i in range(2)]
 
 
+def test_batches_are_moved_on_the_device():
+    data = Blobs(window=12, batch_size=2, steps=1, augmentation=STILL | {"shift": 0.2, "rotation": 20.0})
+    batch = next(iter(data.train_dataloader()))
+    assert batch["placement"].shape == (2, 12, 2, 3)
+    moved = data.on_after_batch_transfer(batch, 0)
+    assert "placement" not in moved
+    assert moved["frames"].shape == batch["frames"].shape
+    assert not torch.equal(moved["frames"], batch["frames"])
+    assert torch.equal(moved["score"], batch["score"])
+    whole = next(iter(data.test_dataloader()))
+    assert data.on_after_batch_transfer(whole, 0) is whole
+
+
 def test_datamodule_batches_and_reference():
     data = Blobs(window=12, batch_size=2, steps=3, augmentation={})
     batches = list(data.train_dataloader())
