@@ -80,14 +80,19 @@ class CorpusClips(ClipData):
         self.store = Store(store if store is not None else self.cache / "stores" / f"{corpus}-{_short(root)}")
         self.annotator, self.model, self.processes = annotator, model, processes
         self.size, self.max_frames, self.crops, self.verify = size, max_frames, crops, verify
+        self._prepared = False
 
     def prepare_data(self) -> None:
         """Annotate what the store lacks, make the crops, list what is left out."""
+        if self._prepared:  # the trainer asks before the test again
+            return
         failed = self._annotate() if self.root is not None and self.annotator is not None else []
         self.__dict__.pop("gathered", None)  # the store may hold more now
-        self._report([*failed, *(p for p in self.gathered.problems if p.path not in {f.path for f in failed})])
+        tried = {problem.path for problem in failed}
+        self._report([*failed, *(problem for problem in self.gathered.problems if problem.path not in tried)])
         for split in SPLITS:
             self.sources(split)
+        self._prepared = True
 
     def sources(self, split: str) -> list[LazyClip]:
         """Segments of the clips of a split."""

@@ -13,7 +13,9 @@ from faceimit.data.labels import labels_of
 from faceimit.data.store import Store
 from faceimit.data.stored import LazyClip, VideoCrops
 from faceimit.data.video import read_frames
+from faceimit.data.windows import Windows
 from faceimit.errors import InputError
+from faceimit.face.blendshapes import INDEX
 from tests import video_files
 from tests.corpora import points, pts
 from tests.middle_face import MiddleFace
@@ -171,3 +173,21 @@ def test_jpeg_crops_that_are_there_are_used(tmp_path, monkeypatch):
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(InputError, match=r"crops-.*delete it"):
         made.read(0, 2)
+
+
+def test_still_spans_do_not_drown_events(tmp_path):
+    """A clip that is still but for a twentieth of it, as real ones are between two sentences."""
+    blendshapes = np.zeros((200, 52), dtype=np.float32)
+    blendshapes[100:110, INDEX["jawOpen"]] = np.abs(np.sin(np.arange(10)))
+    valid = np.ones(200, dtype=bool)
+    valid[140:160] = False
+    clip, _ = lazy(tmp_path, frames=200, blendshapes=blendshapes, valid=valid)
+    corpus, shares = Corpus([clip], memory=0), {}
+    generator = np.random.default_rng(0)
+    for candidates in (1, 4):
+        windows = Windows(corpus, c_ref=0.3, window=12, count=1, candidates=candidates)
+        starts = [windows._choose(generator)[1] for _ in range(300)]
+        assert all(clip.digest.valid[start : start + 12].all() for start in starts)
+        shares[candidates] = np.mean([np.nanmax(clip.digest.change[start : start + 12]) > 0.03 for start in starts])
+    assert 0.05 < shares[1] < 0.2
+    assert shares[4] > 2.5 * shares[1]
