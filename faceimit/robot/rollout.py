@@ -164,7 +164,8 @@ def roll_out(
         profile: of the robot, whose limits the moves keep.
         weights: (N, 12) of the poses.
         poses: (N, 30).
-        dwell: seconds at each pose; drawn within a fifth of it, so that a recording can be told in time.
+        dwell: seconds at each pose; drawn between half and one and a half of it, for a video can be
+            aligned only with movements that do not repeat.
         rate: commands a second.
         seed: of the rests.
 
@@ -175,7 +176,7 @@ def roll_out(
         if not low < value <= high:
             raise InputError(f"expected {what} above {low:g} and at most {high:g} but got {value:g}")
     order = quick_order(profile, poses)
-    rests = dwell * np.random.default_rng(seed).uniform(0.8, 1.2, len(order) + 1)
+    rests = dwell * np.random.default_rng(seed).uniform(0.5, 1.5, len(order) + 1)
     stops = np.concatenate([profile.neutral[None], poses[order], profile.neutral[None]])
     moves = np.array([move_seconds(profile, a, b)[0] for a, b in pairwise(stops)])
     moves = np.maximum(moves, 1.0 / rate)

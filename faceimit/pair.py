@@ -1,0 +1,115 @@
+"""``faceimit-pair``: a video of a robot and the log of its commands become pairs of picture and control values."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from faceimit.data.pairs import write_pairs
+from faceimit.data.video import read_frames
+from faceimit.errors import InputError
+from faceimit.robot.recording import Alignment, align, inside, seen_motion, still
+from faceimit.robot.script import Commands, read_commands
+from faceimit.tracking.cli import CommandParser, run_command
+
+DESCRIPTION = """\
+Align a video of a robot with its command log and write pairs of picture and 30 control values.
+
+The offset between the two clocks is estimated from what moves, to a fraction of a frame; it is refused where nothing
+moves or where several offsets fit alike. The log is the script of faceimit-rollout, or JSON or CSV with a column time
+(seconds) and the 30 controls by name. --still keeps only frames of a robot at rest, whose values are exact. The file is
+read by data=ameca; --example DIR records a rendered robot."""
+EXAMPLE = """\
+  faceimit-pair --example recording
+  faceimit-pair recording/robot.mp4 recording/script.json --out pairs.parquet"""
+
+
+def main() -> None:
+    """The command ``faceimit-pair``."""
+    sys.exit(run_command(run))
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Align, pair, write.
+
+    Raises:
+        InputError: bad arguments, unreadable files, no certain offset, no frame left.
+    """
+    args = _parser().parse_args(arguments)
+    if args.example is not None:
+        write_example(args.example)
+        print(f"{args.example}: robot.mp4 and script.json; the video starts 0.4 s before the script")
+        return
+    if args.video is None or args.log is None or args.out is None:
+        raise InputError("missing VIDEO, LOG or --out; see faceimit-pair --help")
+    if args.out.suffix != ".parquet":
+        raise InputError(f"expected --out to end in .parquet but got {args.out}")
+    commands = read_commands(args.log)
+    with read_frames(args.video) as video:
+        times, motion = seen_motion((frame.time_s, frame.image) for frame in video)
+    found = align(times, motion, commands, args.most_offset, args.drift)
+    keep = (still if args.still else inside)(times, commands, found)
+    if not keep.any():
+        raise InputError("no frame is left: the robot never rests in the log, leave --still out")
+    name = args.sequence or args.video.stem
+    count = write_pairs(args.out, _pairs(args.video, times, keep, commands, found, name), args.quality)
+    print(summary(found, len(times), count))
+    print(f"{count} pairs of sequence {name}: {args.out}")
+
+
+def summary(found: Alignment, frames: int, kept: int) -> str:
+    """The alignment in a line."""
+    drift = f", drift {found.drift * 1e6:+.0f} ppm" if found.drift else ""
+    return (
+        f"offset {found.offset * 1000:+.1f} ms{drift}, correlation {found.correlation:.2f} "
+        f"(next best {found.rival:.2f}, confidence {found.confidence:.2f}), {kept} of {frames} frames"
+    )
+
+
+def write_example(folder: Path) -> None:
+    """A rollout of the rendered robot and its video, which begins 0.4 s before the commands.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    from faceimit.data.synthetic.robot import RobotRenderer
+    from faceimit.data.video import write_video
+    from faceimit.robot.profile import load_profile
+    from faceimit.robot.rollout import draw_poses, roll_out
+    from faceimit.robot.script import as_json
+    from faceimit.tracking.files import write_text
+
+    profile = load_profile("virtual")
+    rollout = roll_out(profile, *draw_poses(profile, "dirichlet", 12))
+    write_text(folder / "script.json", as_json(rollout.commands))
+    times = np.arange(0.0, rollout.commands.times[-1] + 0.8, 1 / 25)
+    write_video(folder / "robot.mp4", RobotRenderer(96).render(rollout.commands.at(times - 0.4)), 25.0)
+
+
+def _pairs(
+    video: Path, times: np.ndarray, keep: np.ndarray, commands: Commands, found: Alignment, name: str
+) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Picture, values and sequence of each frame kept, decoded one at a time."""
+    values = commands.at(found.log_time(times))
+    with read_frames(video) as frames:
+        for frame in frames.pick([int(i) for i in np.flatnonzero(keep)]):
+            yield frame.image, values[frame.index], name
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-pair")
+    parser.add_argument("video", type=Path, nargs="?", metavar="VIDEO", help="of the robot, from one fixed camera")
+    parser.add_argument("log", type=Path, nargs="?", metavar="LOG", help="commands with times, .json or .csv")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="pairs to write, .parquet")
+    parser.add_argument("--still", action="store_true", help="drop frames during movements")
+    parser.add_argument("--drift", action="store_true", help="the two clocks may run at different speeds")
+    parser.add_argument("--most-offset", type=float, default=10.0, metavar="S", help="look so far (default 10 s)")
+    parser.add_argument("--sequence", metavar="NAME", help="of the pairs (default: the video's name)")
+    parser.add_argument("--quality", type=int, metavar="N", help="JPEG quality (default: PNG, without loss)")
+    parser.add_argument("--example", type=Path, metavar="DIR", help="only record a rendered robot into DIR")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
