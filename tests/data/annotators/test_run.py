@@ -91,7 +91,8 @@ def test_another_annotator_model_or_crop_annotates_anew(tmp_path, monkeypatch, w
     model.write_text("1")
     spec = AnnotatorSpec(SPEC, str(model))
     source = sources(folder)[0]
-    run(folder, store, spec)
+    assert job.do(job.Job(source), store, spec).status == "done"
+    assert job.do(job.Job(source, Store(store).info("a")), store, spec).status == "skipped"
     if what == "version":
         spec = AnnotatorSpec("tests.square_annotator:Newer", str(model))
     elif what == "model":
