@@ -139,12 +139,11 @@ class VirtualPairs(pl.LightningDataModule):
 
     def paths(self, split: str) -> list[Path]:
         """Files of a split, rendered if need be."""
-        return prepare(self.root, split, self.sequences[split], self.settings, self.renderers)
+        return prepare(self.root, {split: self.sequences[split]}, self.settings, self.renderers)[split]
 
     def prepare_data(self) -> None:
-        """Render what is not on the disk yet, in one process."""
-        for split in SPLITS:
-            self.paths(split)
+        """Render what is not on the disk yet."""
+        prepare(self.root, self.sequences, self.settings, self.renderers)
 
     def rows(self, split: str) -> PairRows:
         """All rows of a split, read once."""

@@ -18,7 +18,7 @@ from faceimit.errors import InputError
 from faceimit.face.controls import HIGH, LOW, NAMES, NEUTRAL
 
 # Side of the fixed crop as a multiple of a person's: the neck carries the face further than a person's does.
-FRAMING = 1.04
+FRAMING = 1.1
 DISTANCE = 75.0  # of the camera from the neutral face, cm
 
 
@@ -66,7 +66,7 @@ class RobotHead(FaceRenderer):
         padded[:, : self.n_skin] = [getattr(lids(s), part) for part in ("upper", "lower") for s in (-1, 1)]
         self._basis = np.concatenate([moving, padded]).reshape(len(moving) + 4, -1)
         eye = parts.sphere(15, 20, 1.9, mesh.EYE)
-        pieces = [skin, *inner, _disc(-1), _disc(1), _rod(-1), _rod(1)]
+        pieces = [skin, *inner, _disc(-1), _disc(1), _rod(-1), _rod(1), _crown()]
         self._assemble(pieces, [parts.shoulders(), eye, eye])
         self.neck_weight = smoothstep(-19.5, -16.0, self.rest[: self.n_head, 1])[:, None].astype(np.float32)
         self.head_weight = smoothstep(-16.5, -12.0, self.rest[: self.n_head, 1])[:, None].astype(np.float32)
@@ -117,6 +117,13 @@ def _disc(side: int) -> Part:
     """The round joint that stands where an ear would."""
     ball = parts.sphere(9, 20, np.pi / 2, mesh.HAIR)
     points = ball.vertices[:, [2, 1, 0]] * [0.6 * side, 1.9, 1.9] + [side * 7.05, -1.6, -8.2]
+    return Part(points, parts.outward(points, ball.triangles), ball.uv, mesh.HAIR)
+
+
+def _crown() -> Part:
+    """The cover of the shell's opening on top of the head."""
+    ball = parts.sphere(5, 16, np.pi / 2, mesh.HAIR)
+    points = ball.vertices[:, [0, 2, 1]] * [1.3, 0.35, 1.6] + [0.0, 9.6, mesh.AXIS_Z]
     return Part(points, parts.outward(points, ball.triangles), ball.uv, mesh.HAIR)
 
 

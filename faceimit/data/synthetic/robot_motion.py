@@ -31,7 +31,7 @@ def draw_controls(rng: np.random.Generator, frames: int, kind: Literal["rollout"
     concentration = rng.choice([0.12, 0.4, 1.0])
     weights = rng.dirichlet(np.full(len(MOUTHS), concentration), len(places))
     weights *= np.where(rng.random(len(places)) < 0.15, rng.random(len(places)), 1.0)[:, None]
-    return rollout(glide(time, places, weights), free, rest=True)
+    return np.clip(rollout(glide(time, places, weights), free, rest=True), LOW, HIGH)
 
 
 def _places(rng: np.random.Generator, frames: int) -> np.ndarray:
@@ -49,7 +49,16 @@ def _free(rng: np.random.Generator, frames: int) -> np.ndarray:
         fresh = _target(rng)
         here = np.where(rng.random(len(CONTROLS)) < stay, here, fresh)
         targets[k] = here
-    return np.clip(glide(np.arange(frames) / FPS, places, targets), LOW, HIGH)
+    values = np.clip(glide(np.arange(frames) / FPS, places, targets), LOW, HIGH)
+    _keep_in_view(values)
+    return values
+
+
+def _keep_in_view(values: np.ndarray) -> None:
+    """Lessen the neck's part (T, 30) where head and neck together would turn the face out of the picture."""
+    for part, sign, (low, high) in (("Pitch", -1.0, (-42.0, 36.0)), ("Roll", 1.0, (-32.0, 32.0))):
+        head, neck = values[:, INDEX[f"Head {part}"]], values[:, INDEX[f"Neck {part}"]]
+        neck[:] = sign * (np.clip(head + sign * neck, low, high) - head)
 
 
 def _target(rng: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import zipfile
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -24,8 +25,10 @@ from faceimit.errors import InputError
 from faceimit.face.retargeting import to_controls
 
 # Part of the cache key: raise it whenever rendered pairs change.
-PAIRS_VERSION = 1
+PAIRS_VERSION = 2
 ROBOT, HUMAN = 0, 1
+# Moments that take longer to render than a process takes to start.
+WORTH_A_PROCESS = 300
 # First seed of each split: splits are this far apart, so they share neither movements nor people nor scenes.
 SPLITS: dict[str, int] = {"train": 40_000_000, "val": 50_000_000, "test": 60_000_000}
 # Of five sequences in a row; imitation has as many pictures of a person as of the robot.
@@ -159,50 +162,55 @@ def load_sequence(path: Path) -> PairSequence:
 
 def prepare(
     root: str | Path,
-    split: str,
-    sequences: int,
+    sequences: Mapping[str, int],
     settings: Settings,
     workers: int | None = None,
     progress: bool = True,
-) -> list[Path]:
-    """Paths of the split's sequences under ``root``, rendering those that are not there yet.
+) -> dict[str, list[Path]]:
+    """Paths of each split's sequences under ``root``, rendering those that are not there yet.
 
     Args:
         root: cache folder.
-        split: ``train``, ``val`` or ``test``.
-        sequences: how many.
+        sequences: how many of each split.
         settings: of each.
-        workers: processes; None takes all cores, 0 renders in this process.
+        workers: processes; None takes all cores, 0 renders in this process. Few frames never start processes.
         progress: show a progress bar.
 
     Raises:
         InputError: an unknown split, a seed of 100 or more.
     """
-    if split not in SPLITS:
-        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
-    if not 0 <= settings.seed < 100 or sequences > 100_000:
-        raise InputError(f"expected a seed below 100 and at most 100000 sequences but got {settings.seed}, {sequences}")
-    first = SPLITS[split] + settings.seed * 100_000
-    paths = [Path(root) / settings.key / split / f"{i:05d}.npz" for i in range(sequences)]
-    missing = {path: first + i for i, path in enumerate(paths) if not path.exists()}
+    paths, missing = {}, {}
+    for split, count in sequences.items():
+        first = _first_seed(split, count, settings.seed)
+        paths[split] = [Path(root) / settings.key / split / f"{i:05d}.npz" for i in range(count)]
+        missing |= {path: first + i for i, path in enumerate(paths[split]) if not path.exists()}
     if missing:
         _render_all(settings, missing, (os.cpu_count() or 1) if workers is None else workers, progress)
     return paths
+
+
+def _first_seed(split: str, count: int, seed: int) -> int:
+    if split not in SPLITS:
+        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
+    if not 0 <= seed < 100 or count > 100_000:
+        raise InputError(f"expected a seed below 100 and at most 100000 sequences but got {seed} and {count}")
+    return SPLITS[split] + seed * 100_000
 
 
 def _render_all(settings: Settings, missing: dict[Path, int], workers: int, progress: bool) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    workers = min(workers, len(missing) * settings.frames // WORTH_A_PROCESS)
     with Progress(*columns, disable=not progress) as bar:
         task = bar.add_task("rendering the virtual robot", total=len(missing))
-        if workers == 0:
+        if workers < 2:
             for path, seed in missing.items():
                 render_to_file(settings, seed, path)
                 bar.advance(task)
             return
         pair_frames(0, frames=2, size=32, kind="imitation")  # compile once here, not in every process
-        with ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), _single_thread) as pool:
+        with ProcessPoolExecutor(workers, get_context("spawn"), _single_thread) as pool:
             jobs = [pool.submit(render_to_file, settings, seed, path) for path, seed in missing.items()]
             try:
                 for job in as_completed(jobs):

@@ -18,7 +18,7 @@ from faceimit.face.pose import rotation_from_pose
 
 # The head turns on the joint behind the jaw, the neck leans from its foot: that tells the two apart in a picture.
 HEAD_PIVOT = np.array([0.0, -6.5, -7.5])
-NECK_FOOT = np.array([0.0, -17.0, -13.0])
+NECK_FOOT = np.array([0.0, -16.0, -10.5])
 # Soft end of an eye's travel, degrees: it turns by a * asinh(target / a). That is the target itself near 0 and grows
 # on to 43 degrees at the end of Phi (+-130) and to 26 at the end of Theta (+-60), so that every target is seen.
 GAZE_SOFTNESS = (15.0, 11.0)

@@ -1,0 +1,134 @@
+import numpy as np
+import pytest
+import torch
+
+from faceimit.data.pairs import decoded, read_pairs, write_pairs
+from faceimit.data.synthetic.robot_motion import draw_controls, draw_performance
+from faceimit.data.synthetic.robot_pairs import HUMAN, ROBOT, Settings, load_sequence, pair_frames, prepare
+from faceimit.data.synthetic.robot_table import robot_rows
+from faceimit.data.virtual_pairs import PairBatches, VirtualPairs
+from faceimit.errors import InputError
+from faceimit.face.controls import HIGH, INDEX, LOW, SPAN
+
+COUNTS = {"train": 6, "val": 3, "test": 5}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> VirtualPairs:
+    root = tmp_path_factory.mktemp("virtual")
+    module = VirtualPairs(str(root), COUNTS, frames=4, size=48, held=0.3, batch_size=8, renderers=0)
+    module.prepare_data()
+    return module
+
+
+def test_batches_are_what_the_task_expects(data):
+    batch = next(iter(data.train_dataloader()))
+    count = len(batch["domain"])
+    assert (batch["image"].dtype, batch["image"].shape) == (torch.uint8, (count, 3, 48, 48))
+    assert (batch["controls"].dtype, batch["controls"].shape) == (torch.float32, (count, 30))
+    assert (batch["domain"].dtype, batch["pair"].dtype, batch["gaze_known"].dtype) == (
+        torch.int64,
+        torch.int64,
+        torch.bool,
+    )
+    values = batch["controls"].numpy()
+    assert (values >= LOW - 1e-5).all()
+    assert (values <= HIGH + 1e-5).all()
+
+
+def test_each_row_is_shown_once_an_epoch_and_partners_together(data):
+    rows = data.part("train")
+    pair = rows.arrays["pair"]
+    batches = list(PairBatches(pair, 8))
+    assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
+    assert len(batches) <= len(PairBatches(pair, 8))
+    for batch in batches:
+        numbers = pair[batch][pair[batch] >= 0]
+        assert (np.unique(numbers, return_counts=True)[1] == 2).all()
+
+
+def test_partners_show_the_same_expression_in_different_domains(data):
+    rows = data.rows("train").arrays
+    paired = np.unique(rows["pair"][rows["pair"] >= 0])
+    assert len(paired) == 2 * 4
+    for number in paired:
+        first, second = np.flatnonzero(rows["pair"] == number)
+        assert {rows["domain"][first], rows["domain"][second]} == {ROBOT, HUMAN}
+        np.testing.assert_array_equal(rows["controls"][first], rows["controls"][second])
+
+
+def test_parts_hold_what_they_are_called(data):
+    assert (data.part("test/robot").arrays["domain"] == ROBOT).all()
+    assert (data.part("test/human").arrays["domain"] == HUMAN).all()
+    held, trained = data.part("test/frames").arrays, data.part("train").arrays
+    assert set(held["sequence"]) <= set(trained["sequence"]), "frames have neighbours in training: that is the leak"
+    taken = {picture.tobytes() for picture in held["images"]}
+    assert not taken & {picture.tobytes() for picture in trained["images"]}
+    assert [len(x.dataset) for x in data.test_dataloader()] == [5 * 4, len(held["domain"]), 2 * 4]
+    assert (data.part("test/robot").arrays["pair"] == -1).all()
+    with pytest.raises(InputError, match="no part"):
+        data.part("test/people")
+
+
+def test_people_can_be_left_out(data):
+    alone = VirtualPairs(str(data.root), COUNTS, frames=4, size=48, humans=False, renderers=0)
+    assert (alone.part("train").arrays["domain"] == ROBOT).all()
+    assert (alone.part("train").arrays["pair"] == -1).all()
+
+
+def test_what_is_there_is_not_rendered_again_and_what_is_missing_is(data):
+    settings = Settings(0, 4, 48)
+    paths = prepare(data.root, {"val": 3}, settings, workers=0, progress=False)["val"]
+    before = [path.stat().st_mtime_ns for path in paths]
+    content = paths[1].read_bytes()
+    paths[1].unlink()
+    again = prepare(data.root, {"val": 3}, settings, workers=0, progress=False)["val"]
+    assert [path.stat().st_mtime_ns for path in again][::2] == before[::2]
+    np.testing.assert_array_equal(load_sequence(paths[1]).images, pair_frames(50_000_001, 4, 48).images)
+    assert len(paths[1].read_bytes()) == len(content)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    (tmp_path / "00000.npz").write_bytes(b"PK\x03\x04 cut")
+    with pytest.raises(InputError, match=r"00000\.npz is no whole sequence"):
+        load_sequence(tmp_path / "00000.npz")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sequences": {"train": 5, "val": 5}}, "no number for test"),
+        ({"sequences": {"train": 5, "val": 1, "test": 5}}, "at least 3 sequences but got 1"),
+        ({"held": 1.0}, "held"),
+    ],
+)
+def test_wrong_settings_are_refused(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        VirtualPairs(**({"root": str(tmp_path), "sequences": COUNTS} | change))
+
+
+def test_movements_cover_the_ranges_and_keep_the_face_in_view():
+    rng = np.random.default_rng(0)
+    values = np.concatenate([draw_controls(rng, 24, kind) for _ in range(60) for kind in ("free", "rollout")])
+    assert (values >= LOW).all()
+    assert (values <= HIGH).all()
+    spread = np.quantile(values, 0.99, axis=0) - np.quantile(values, 0.01, axis=0)
+    assert (spread / SPAN > 0.75).all()
+    pitch = values[:, INDEX["Head Pitch"]] - values[:, INDEX["Neck Pitch"]]
+    assert pitch.min() > -42.01
+    assert pitch.max() < 36.01
+    shapes, pose = draw_performance(rng, 24)
+    assert shapes.shape == (24, 52)
+    assert pose.shape == (24, 3)
+    assert 0 <= shapes.min() <= shapes.max() <= 1
+
+
+def test_the_robot_can_be_written_as_a_table_of_pairs(tmp_path):
+    path = tmp_path / "virtual.parquet"
+    assert write_pairs(path, robot_rows(3, 2, 48, 0)) == 6
+    table = read_pairs(path)
+    assert len(set(table.sequence)) == 3
+    assert table.values.shape == (6, 30)
+    made = pair_frames(40_000_000, 2, 48)
+    np.testing.assert_array_equal(decoded(table.encoded(0)), made.images[0])
+    np.testing.assert_allclose(table.values[0], made.controls[0], rtol=1e-6)
