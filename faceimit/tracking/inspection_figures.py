@@ -103,6 +103,6 @@ def _canvas(size: tuple[float, float] = (5.6, 3.0)) -> tuple[Any, Any]:
     axis = figure.subplots()
     axis.spines[["top", "right"]].set_visible(False)
     axis.tick_params(labelsize=8)
-    axis.xaxis.label.set_size(9)
-    axis.yaxis.label.set_size(9)
+    axis.xaxis.label.set_fontsize(9)
+    axis.yaxis.label.set_fontsize(9)
     return figure, axis

@@ -89,7 +89,7 @@ def _rates(found: Inspection) -> Iterator[Finding]:
     rates = counts.frame_rates(found.source.facts)
     if len(rates) > 1:
         listing = listed(f"{rate:g} fps ({count:,})" for rate, count in rates.items())
-        level = "warn" if max(rates) / min(rates) > 1.1 else "ok"
+        level: Level = "warn" if max(rates) / min(rates) > 1.1 else "ok"
         yield Finding(
             level, f"Mixed frame rates: {listing}.", "Targets are scaled to 25 fps; windows differ in length."
         )
@@ -101,7 +101,7 @@ def _faces(found: Inspection) -> Iterator[Finding]:
     share = counts.split_counts(found.source.facts)[-1].valid_share
     if not np.isfinite(share):
         return
-    level = "ok" if share >= 0.95 else "warn" if share >= 0.5 else "bad"
+    level: Level = "ok" if share >= 0.95 else "warn" if share >= 0.5 else "bad"
     advice = (
         "" if level == "ok" else "Frames without a face are left out of losses and metrics; look at the worst clips."
     )

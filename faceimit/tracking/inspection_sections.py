@@ -13,6 +13,7 @@ from faceimit.tracking.inspection_findings import NARROW, names_of, plural
 from faceimit.tracking.page import Bars, Block, Cell, Figures, Level, Mark, Table, Text
 
 MOST_ROWS = 40
+MOST_USUAL = 12  # frame rates and sizes listed
 VALUE_COLUMNS = ("name", "distribution", "range", "min", "max", "covered %", "outside", "distinct", "step")
 VALUE_COLUMNS += ("noise %", "jitter %", "verdict")
 VALUE_CAPTION = (
@@ -36,13 +37,17 @@ def amounts(found: Inspection) -> Iterator[Block]:
     rows: list[list[Cell]] = []
     for row in counts.split_counts(found.source.facts):
         valid = f"{row.valid_share:.1%}" if np.isfinite(row.valid_share) else ""
-        lengths: list[Cell] = [row.shortest, row.median, row.longest] if row.looked else [None] * 3
+        span: list[Cell] = [row.shortest, row.median, row.longest] if row.looked else [None] * 3
         cells: list[Cell] = [row.split, row.clips, row.identities or None, row.frames, duration(row.seconds)]
-        rows.append([*cells, *lengths, valid])
+        rows.append([*cells, *span, valid])
     columns = ["split", "clips", "identities", "frames", "duration", "shortest", "median", "longest", "annotated"]
     yield Table(columns, rows, caption="Lengths are in frames.", total=len(rows) > 1)
-    rates = [[rate, count] for rate, count in list(counts.frame_rates(found.source.facts).items())[:12]]
-    sizes = [[f"{w} × {h}", count] for (w, h), count in list(counts.resolutions(found.source.facts).items())[:12]]
+    rates: list[list[Cell]] = [
+        [rate, count] for rate, count in list(counts.frame_rates(found.source.facts).items())[:12]
+    ]
+    sizes: list[list[Cell]] = [
+        [f"{w} × {h}", count] for (w, h), count in list(counts.resolutions(found.source.facts).items())[:12]
+    ]
     if len(rates) > 1:
         yield Table(["frames per second", "clips"], rates, heading="Frame rates")
     if sizes:
@@ -97,7 +102,7 @@ def coverage(found: Inspection) -> Iterator[Block]:
         ["distance from any pose to the nearest recorded, median", covered.reach, covered.even_reach],
         ["convex hull in the leading plane, of all that is possible", covered.hull_share, covered.even_hull_share],
     ]
-    rows = [[cell if isinstance(cell, str) or cell is None else round(float(cell), 3) for cell in row] for row in rows]
+    rows = [[round(cell, 3) if isinstance(cell, float) else cell for cell in row] for row in rows]
     caption = "Distances are root mean squares over the values as shares of their range: 1 is from corner to corner."
     yield Table(["how well the space of values is covered", "recorded", "evenly drawn"], rows, caption=caption)
     names = found.source.vocabulary.names
@@ -163,7 +168,7 @@ def leaks(found: Inspection) -> Iterator[Block]:
         )
     yield Text([text])
     if found.shared_people:
-        rows = [
+        rows: list[list[Cell]] = [
             [name, len(clips), ", ".join(clips[:4])] for name, clips in list(found.shared_people.items())[:MOST_ROWS]
         ]
         yield Table(["identity or recording", "clips", "such as"], rows, heading="In several splits")

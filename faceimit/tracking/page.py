@@ -6,6 +6,7 @@ A page is data (:class:`Page`); the templates beside this file say how it looks.
 import base64
 import io
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -78,7 +79,7 @@ class Table:
     def side(self, column: int) -> str:
         """``right`` for a column of numbers, ``text`` or ``left`` for others."""
         cells = self._filled(column)
-        if cells and all(isinstance(cell, int | float) for cell in cells):
+        if cells and all(isinstance(cell, int | float) or _measure(cell) for cell in cells):
             return "right"
         return "text" if any(isinstance(cell, str) and len(cell) > WRAPPED for cell in cells) else "left"
 
@@ -183,6 +184,11 @@ class Page:
         return _environment().get_template("page.html").render(page=self, render=_rendered)
 
 
+def _measure(cell: Cell) -> bool:
+    """A number with its unit, written out: ``6 min``, ``97.4%``."""
+    return isinstance(cell, str) and re.fullmatch(r"[+-]?[\d.,]+(%| [a-z]{1,4})?", cell) is not None
+
+
 def shown(value: Cell) -> str:
     """A number as people write it: thousands apart, four figures that count; "" for what is not known."""
     if value is None or isinstance(value, str):
@@ -191,6 +197,7 @@ def shown(value: Cell) -> str:
         return f"{value:,}"
     if not isinstance(value, float) or not math.isfinite(value):
         return ""
+    value += 0.0  # no minus before a zero
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 

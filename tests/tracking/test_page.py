@@ -100,6 +100,11 @@ def test_columns_that_hold_nothing_are_left_out():
     assert table.kept == [0, 2]
 
 
+def test_numbers_with_a_unit_stand_on_the_right_too():
+    table = Table(["a", "b"], [["6 min", "512 × 512"], ["97.4%", "6"]])
+    assert (table.side(0), table.side(1)) == ("right", "left")
+
+
 def test_bars_are_as_high_as_the_root_of_their_share():
     assert Bars([1, 0, 4], "").heights == [5.0, 0.0, 10.0]
     assert Bars([0, 0], "").heights == [0.0, 0.0]
@@ -107,7 +112,7 @@ def test_bars_are_as_high_as_the_root_of_their_share():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, ""), (float("nan"), ""), (0.123456, "0.1235"), (12345.6, "12,346"), (3, "3"), ("a", "a"), (0.0, "0")],
+    [(None, ""), (float("nan"), ""), (0.123456, "0.1235"), (12345.6, "12,346"), (3, "3"), ("a", "a"), (-0.0, "0")],
 )
 def test_numbers_are_written_as_people_do(value, text):
     assert shown(value) == text

@@ -41,7 +41,8 @@ class Alignment:
     @property
     def confident(self) -> bool:
         """The peak stands out from chance, and lies within the shifts looked at."""
-        return bool(self.correlation > self.chance) and 0 < self.correlations.argmax() < len(self.correlations) - 1
+        inside = 0 < int(self.correlations.argmax()) < len(self.correlations) - 1
+        return self.correlation > self.chance and inside
 
 
 def align(pictures: np.ndarray, values: np.ndarray, valid: np.ndarray, fps: float) -> Alignment:

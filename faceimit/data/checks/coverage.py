@@ -165,7 +165,8 @@ def _recombined(recorded: np.ndarray, parts: Sequence[tuple[int, ...]], generato
     candidates[:] = recorded[generator.integers(len(recorded), size=_CANDIDATES)]
     for part in parts:
         rows = generator.integers(len(recorded), size=_CANDIDATES)
-        candidates[:, list(part)] = recorded[np.ix_(rows, list(part))]
+        columns = np.array(part, dtype=np.int64)
+        candidates[:, columns] = recorded[np.ix_(rows, columns)]
     low, high = recorded.min(axis=0), recorded.max(axis=0)
     ends = [(k, 0.0) for k in np.flatnonzero(low > 0.1)] + [(k, 1.0) for k in np.flatnonzero(high < 0.9)]
     for row in range(0, _CANDIDATES if ends else 0, 2):
