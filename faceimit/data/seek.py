@@ -125,7 +125,7 @@ class FrameFinder:
         for packet in container.demux(stream):
             if packet.size and packet.pts is None:  # .avi with B-frames: libav guesses, otherwise after a seek
                 return
-            early = packet.size > 0 and float(packet.pts * packet.time_base) < first
+            early = packet.pts is not None and float(packet.pts * packet.time_base) < first
             stream.codec_context.skip_frame = "NONREF" if early else "DEFAULT"
             yield from packet.decode()
 
