@@ -42,16 +42,12 @@ def amounts(found: Inspection) -> Iterator[Block]:
         rows.append([*cells, *span, valid])
     columns = ["split", "clips", "identities", "frames", "duration", "shortest", "median", "longest", "annotated"]
     yield Table(columns, rows, caption="Lengths are in frames.", total=len(rows) > 1)
-    rates: list[list[Cell]] = [
-        [rate, count] for rate, count in list(counts.frame_rates(found.source.facts).items())[:12]
-    ]
-    sizes: list[list[Cell]] = [
-        [f"{w} × {h}", count] for (w, h), count in list(counts.resolutions(found.source.facts).items())[:12]
-    ]
+    rates = [(rate, count) for rate, count in counts.frame_rates(found.source.facts).items()]
+    sizes = [(f"{w} × {h}", count) for (w, h), count in counts.resolutions(found.source.facts).items()]
     if len(rates) > 1:
-        yield Table(["frames per second", "clips"], rates, heading="Frame rates")
+        yield Table(["frames per second", "clips"], rates[:MOST_USUAL], heading="Frame rates")
     if sizes:
-        yield Table(["pixels", "clips"], sizes, heading="Sizes of the picture")
+        yield Table(["pixels", "clips"], sizes[:MOST_USUAL], heading="Sizes of the picture")
     lengths = [fact.frames for fact in found.source.facts if fact.frames is not None]
     if len(set(lengths)) > 3:
         yield Figures([figures.length_figure(lengths)])
