@@ -2,7 +2,9 @@
 
 Every measure is (1/n) sum |p_i - q_i| over pairs of points, or the same of one coordinate (``x`` to the person's left,
 ``y`` up) where a distance cannot tell up from down. Lengths are in inter-ocular distances (outer eye corners), after
-head pose was taken out (:mod:`faceimit.robot.unpose`).
+head pose was taken out (:mod:`faceimit.robot.unpose`). Corners are measured from the middle between both lips,
+which falls with them when the jaw opens. Lip Bottom Curl has no measure: the red of the lower lip widens as the jaw
+shuts.
 """
 
 from dataclasses import dataclass
@@ -46,8 +48,8 @@ MEASURES: dict[str, Measure] = {
     "Brow Inner Left": Measure(((22, 42), (23, 42)), "y"),
     "Brow Outer Right": Measure(((17, 36), (18, 36)), "y"),
     "Brow Outer Left": Measure(((25, 45), (26, 45)), "y"),
-    "Lip Corner Raise Right": Measure(((48, 33), (60, 33)), "y"),
-    "Lip Corner Raise Left": Measure(((54, 33), (64, 33)), "y"),
+    "Lip Corner Raise Right": Measure(((48, 62), (48, 66), (60, 62), (60, 66)), "y"),
+    "Lip Corner Raise Left": Measure(((54, 62), (54, 66), (64, 62), (64, 66)), "y"),
     "Lip Corner Stretch Right": Measure(((33, 48), (33, 60)), "x"),
     "Lip Corner Stretch Left": Measure(((54, 33), (64, 33)), "x"),
     "Lip Top Raise Right": Measure(((49, 33), (50, 33)), "y"),
@@ -57,7 +59,6 @@ MEASURES: dict[str, Measure] = {
     "Lip Bottom Depress Middle": Measure(((8, 57), (8, 66)), "y"),
     "Lip Bottom Depress Left": Measure(((8, 55), (8, 56)), "y"),
     "Lip Top Curl": Measure(((50, 61), (51, 62), (52, 63))),
-    "Lip Bottom Curl": Measure(((58, 67), (57, 66), (56, 65))),
     "Gaze Target Phi": Measure(
         ((RIGHT_IRIS, 36), (RIGHT_IRIS, 39), (LEFT_IRIS, 42), (LEFT_IRIS, 45)),
         "x",

@@ -3,6 +3,8 @@ import pytest
 
 from faceimit.errors import InputError
 from faceimit.face import controls
+from faceimit.face.blendshapes import INDEX
+from faceimit.face.retargeting import to_controls
 from faceimit.face.shape import SHAPE
 from faceimit.robot.geometric import GeometricMapper, measures
 from faceimit.robot.measures import MEASURES, NEEDS_IRIS, generic
@@ -50,17 +52,17 @@ def test_measures_follow_the_formula_and_do_not_depend_on_size_or_place():
 @pytest.mark.parametrize("number", [0, 1])
 def test_movements_reach_the_controls_they_are_named_after(number):
     rows = [
-        ({"jawOpen": 1}, "Jaw Pitch", -0.6),
+        ({"jawOpen": 1}, "Jaw Pitch", -0.5),
         ({"eyeBlinkLeft": 1}, "Eyelid Upper Left", -1.2),
         ({"eyeBlinkRight": 1}, "Eyelid Upper Right", -1.2),
-        ({"browInnerUp": 1}, "Brow Inner Right", 0.25),
+        ({"browInnerUp": 1}, "Brow Inner Right", 0.2),
         ({"browOuterUpLeft": 1}, "Brow Outer Left", 0.25),
         ({"mouthSmileLeft": 1}, "Lip Corner Raise Left", 0.25),
         ({"mouthSmileRight": 1}, "Lip Corner Raise Right", 0.25),
-        ({"mouthStretchRight": 1}, "Lip Corner Stretch Right", 0.25),
-        ({"mouthUpperUpLeft": 1}, "Lip Top Raise Left", 0.25),
-        ({"mouthLowerDownRight": 1}, "Lip Bottom Depress Right", 0.25),
-        ({"jawLeft": 1}, "Jaw Yaw", 0.3),
+        ({"mouthStretchRight": 1}, "Lip Corner Stretch Right", 0.2),
+        ({"mouthUpperUpLeft": 1}, "Lip Top Raise Left", 0.2),
+        ({"mouthLowerDownRight": 1}, "Lip Bottom Depress Right", 0.1),
+        ({"jawLeft": 1}, "Jaw Yaw", 0.15),
     ]
     mapper = rested(number)
     values = mapper.controls(seen(number, [row[0] for row in rows]))
@@ -78,7 +80,7 @@ def test_nodding_and_turning_do_not_open_the_mouth(number):
     for axis in (0, 1, 2):
         for expression in ({}, {"jawOpen": 0.5}):
             moved = crosstalk(rested(number), "Jaw Pitch", axis, number, expression)
-            assert moved < 0.1, f"jaw moved by {moved:.3f} over 40 degrees about axis {axis}"
+            assert moved < 0.08, f"jaw moved by {moved:.3f} over 40 degrees about axis {axis}"
     for name, expression in (("Jaw Pitch", {"jawOpen": 0.5}), ("Brow Inner Left", {})):
         before, after = (
             crosstalk(rested(number, correct=correct), name, 1, number, expression) for correct in (False, True)
@@ -173,3 +175,29 @@ def test_a_mapper_knows_no_frames_to_come():
     whole, part = GeometricMapper(AMECA).controls(points), GeometricMapper(AMECA).controls(points[:9])
     np.testing.assert_array_equal(whole[:9], part)
     assert generic("Head Yaw") == 0
+
+
+def test_the_profile_follows_the_retargeting_of_people_nobody_fitted():
+    generator = np.random.default_rng(7)
+    for number in (4, 5):
+        frames = [
+            {
+                "jawOpen": a,
+                "mouthSmileLeft": b,
+                "mouthSmileRight": b,
+                "eyeBlinkLeft": c,
+                "eyeBlinkRight": c,
+                "browInnerUp": d,
+            }
+            for a, b, c, d in generator.uniform(0, [0.7, 0.8, 1, 1], (40, 4))
+        ]
+        shown = np.zeros((40, 52))
+        for row, frame in zip(shown, frames, strict=True):
+            row[[INDEX[name] for name in frame]] = list(frame.values())
+        pose = generator.normal(0, 0.12, (40, 3))
+        names = ("Jaw Pitch", "Lip Corner Raise Left", "Eyelid Upper Right", "Brow Inner Left", "Head Yaw")
+        columns = [controls.INDEX[name] for name in names]
+        truth = controls.normalised(to_controls(shown, pose))[:, columns]
+        found = controls.normalised(rested(number).controls(seen(number, frames, pose)))[:, columns]
+        assert (np.abs(found - truth).mean(axis=0) < 0.5 * np.abs(truth).mean(axis=0)).all()
+        assert np.abs(found - truth).mean() < 0.06
