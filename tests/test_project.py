@@ -53,7 +53,9 @@ def test_dependencies_are_those_imported():
     needed = imported(ROOT / "faceimit")
     declared = modules_of(PROJECT["dependencies"])
     optional = {
-        m for extra in ("annotate", "deploy", "robots") for m in modules_of(PROJECT["optional-dependencies"][extra])
+        m
+        for extra in ("annotate", "cluster", "deploy", "robots")
+        for m in modules_of(PROJECT["optional-dependencies"][extra])
     }
     assert needed - optional <= declared, "imported but not declared"
     assert declared - needed <= INDIRECT, "declared but not imported"
