@@ -20,7 +20,8 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
         changed: what the user set on the command line, for a resumed run to agree with.
 
     Returns:
-        The run folder: checkpoints/{best,last}.ckpt, metrics.json, metrics.csv, config.yaml, environment.json.
+        The run folder: checkpoints/{best,last}.ckpt, metrics.json, metrics.csv, config.yaml, environment.json and
+        data.json.
 
     Raises:
         InputError: a configuration that cannot be trained, before anything is written.
@@ -49,6 +50,7 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
     started = time.monotonic()
     trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
     metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
+    run.describe(data)
     if config["test"]:
         metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
     assembly.finish(run, metrics | {"fit/steps": trainer.global_step}, loggers)

@@ -8,10 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from faceimit.data.corpora import Problem
-from faceimit.data.corpus import Corpus
 from faceimit.data.crop_cache import make_crops
 from faceimit.data.datamodule import SPLITS, ClipData
 from faceimit.data.gather import Gathered, gather, lacking, listed, no_shared_identity, without_empty_splits
@@ -119,16 +116,6 @@ class CorpusClips(ClipData):
     def _jpegs(self) -> dict[str, Any]:
         clips = [clip for split in SPLITS for clip in self.gathered.clips[split]]
         return make_crops(clips, self.cache / "crops", self.processes)
-
-    def statistics(self) -> dict[str, float]:
-        """Clips, frames and valid frames of each split, and c_ref."""
-        found: dict[str, float] = {"c_ref": self.c_ref}
-        for split in SPLITS:
-            corpus: Corpus = self.corpus(split)
-            found[f"{split}/clips"] = len(corpus)
-            found[f"{split}/frames"] = sum(corpus.lengths())
-            found[f"{split}/valid"] = int(sum(np.count_nonzero(labels.valid) for labels in corpus.labels))
-        return found
 
     def _annotate(self) -> list[Problem]:
         """What could not be annotated."""

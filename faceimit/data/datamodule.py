@@ -74,6 +74,16 @@ class ClipData(pl.LightningDataModule):
             self._corpora[split] = Corpus(self.sources(split), self.memory, flow=split != "train")
         return self._corpora[split]
 
+    def counts(self) -> dict[str, float]:
+        """Clips, frames and valid frames of each split, and c_ref: what a run was trained on."""
+        found: dict[str, float] = {"c_ref": self.c_ref}
+        for split in SPLITS:
+            corpus = self.corpus(split)
+            found[f"{split}/clips"] = len(corpus)
+            found[f"{split}/frames"] = sum(corpus.lengths())
+            found[f"{split}/valid"] = int(sum(np.count_nonzero(labels.valid) for labels in corpus.labels))
+        return found
+
     def shares(self, corpus: Corpus) -> Sequence[float] | None:
         """How often each training clip is drawn (:class:`faceimit.data.windows.Windows`)."""
         return None

@@ -65,6 +65,11 @@ class Run:
         else:
             write_json(self.folder / f"environment-resumed-{datetime.now():%Y%m%d-%H%M%S}.json", environment)
 
+    def describe(self, data: Any) -> None:
+        """Write ``data.json``: what the data module counts of its splits, if it counts."""
+        if not _rank() and hasattr(data, "counts"):
+            write_json(self.folder / "data.json", data.counts())
+
     def finish(self, metrics: Mapping[str, Any]) -> dict[str, float]:
         """Write ``metrics.json``."""
         if _rank():

@@ -154,7 +154,7 @@ def test_mixed_frame_rates_and_statistics(tmp_path):
     assert found == {10.0, 24.0, 30.0, 60.0}
     batch_fps = {float(fps) for batch in data.train_dataloader() for fps in batch["fps"]}
     assert batch_fps == set(data.corpus("train").fps)
-    values = data.statistics()
+    values = data.counts()
     assert values["c_ref"] == data.c_ref > 0
     assert sum(values[f"{split}/frames"] for split in ("train", "val", "test")) == 80
     assert all(math.isfinite(value) for value in values.values())

@@ -140,6 +140,12 @@ def test_datamodule_batches_and_reference():
     assert names.isdisjoint({"blob0", "blob1", "blob10", "blob11"})
 
 
+def test_counts_say_what_was_trained_on():
+    counts = Blobs(window=12, batch_size=2, c_ref=0.3).counts()
+    assert counts["c_ref"] == pytest.approx(0.3)
+    assert (counts["train/clips"], counts["val/frames"], counts["test/valid"]) == (2, 80, 80)
+
+
 def test_unknown_augmentation_is_named():
     with pytest.raises(InputError, match="unknown augmentation"):
         strength_from({"noisee": 1.0})

@@ -11,6 +11,7 @@ from faceimit.tracking.environment import commit, environment
 from faceimit.tracking.files import write_metrics
 from faceimit.tracking.loggers import CsvLogger
 from faceimit.tracking.replay import ReplayLoader
+from faceimit.tracking.runs import Run
 from faceimit.train import train
 from tests.dummy import EXPERIMENT, DummyData, as_dummy
 
@@ -31,6 +32,18 @@ def test_csv_continues_where_the_run_does(tmp_path):
     logger.log_metrics({"loss": 0.4}, step=5)
     logger.finalize("success")
     assert (tmp_path / "m.csv").read_text() == "step,loss,val\n0,1,\n5,0.4,\n"
+
+
+def test_what_the_data_count_is_kept_with_the_run(tmp_path):
+    class Counted:
+        def counts(self):
+            return {"train/clips": 3}
+
+    run = Run(tmp_path, {})
+    run.describe(object())  # data that count nothing leave nothing
+    assert not (tmp_path / "data.json").exists()
+    run.describe(Counted())
+    assert json.loads((tmp_path / "data.json").read_text()) == {"train/clips": 3}
 
 
 def test_environment_is_json(tmp_path):
