@@ -76,7 +76,7 @@ def test_pairs_report_the_stuck_control_and_the_late_recording(inspected_pairs):
     offsets = {inspected_pairs.source.facts[i].name: a.offset for i, a in inspected_pairs.alignments.items()}
     assert offsets["take2"] == pytest.approx(2, abs=0.3)
     assert all(abs(offset) < 0.3 for name, offset in offsets.items() if name != "take2")
-    assert "1 of 5 clips differs from the others in time: take2 (+2.0 frames)" in bad
+    assert "1 of 5 clips differs from the others in time: take2 (+2.0 frames)" in sentences(inspected_pairs, "warn")
     assert "No leak" in sentences(inspected_pairs, "ok")
 
 
