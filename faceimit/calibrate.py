@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> None:
     if missing:
         raise InputError(f"missing {', '.join(missing)}; see faceimit-calibrate --help")
     profile = load_profile(args.robot)
-    poses = read_poses(args.poses, profile, lambda path, frame: find_landmarks(path, frame, args.backend))
+    poses = read_poses(args.poses, profile, lambda path, frame: find_landmarks(path, frame, args.backend, args.model))
     fits, constant = calibrate(profile, poses)
     write_text(args.out, yaml.safe_dump(as_content(profile, fits), sort_keys=False))
     print(table(fits))
@@ -65,7 +65,7 @@ def table(fits: Sequence[Fit]) -> str:
     return "\n".join(lines)
 
 
-def find_landmarks(path: Path, frame: int, backend: str) -> np.ndarray:
+def find_landmarks(path: Path, frame: int, backend: str, model: Path | None = None) -> np.ndarray:
     """(68, 2) landmarks, in pixels of its crop, of the face in a picture or in a frame of a video.
 
     Raises:
@@ -82,7 +82,8 @@ def find_landmarks(path: Path, frame: int, backend: str) -> np.ndarray:
     if not faces:
         raise InputError(f"no face found in {path}, give a picture in which one looks towards the camera")
     crop = crop_face(image, max(faces, key=lambda face: face.box.side).box, 128)
-    with make_backend(backend) as keypoints:
+    own = {} if model is None else {"weights" if backend == "pfld" else "model": model}
+    with make_backend(backend, **own) as keypoints:
         found = keypoints.find(crop)
     if not found.found:
         raise InputError(f"no landmarks found in {path}, give a clearer picture")
@@ -115,6 +116,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--poses", type=Path, metavar="FILE", help="JSON or CSV, see above")
     parser.add_argument("--out", type=Path, metavar="FILE", help="calibration file to write (.yaml)")
     parser.add_argument("--backend", default="pfld", metavar="NAME", help="finds landmarks: pfld or mediapipe")
+    parser.add_argument("--model", type=Path, metavar="FILE", help="weights of that backend (default: its own)")
     parser.add_argument("--example", type=Path, metavar="FILE", help="only write example poses to FILE")
     return parser
 

@@ -1,16 +1,19 @@
 import csv
 import json
 
+import cv2
 import numpy as np
 import pytest
 import yaml
 
 from faceimit import calibrate as command
+from faceimit.data.synthetic.generate import render_clip
 from faceimit.face import controls
 from faceimit.face.shape import SHAPE
 from faceimit.robot.geometric import GeometricMapper
 from faceimit.robot.profile import load_profile
 from faceimit.tracking.cli import run_command
+from tests import video_files
 
 FACE = SHAPE[:, :2] * [10.0, -10.0] + 200
 
@@ -128,3 +131,34 @@ def test_a_calibration_of_another_robot_is_refused(tmp_path, capsys):
     capsys.readouterr()
     assert run_command(command.run, ["--robot", "ameca"]) == 2
     assert "missing --poses, --out" in capsys.readouterr().err
+
+
+@pytest.fixture
+def weights(tmp_path):
+    import torch
+
+    from faceimit.nets.pfld import PFLD, pack_pfld
+
+    torch.manual_seed(0)
+    small = {"width": 0.125, "size": 64}
+    path = tmp_path / "net.safetensors"
+    path.write_bytes(pack_pfld(PFLD(**small), small))
+    return path
+
+
+def test_faces_are_found_in_pictures_and_frames(tmp_path, weights, capsys):
+    clip = render_clip(3, 7, frames=3, size=192, clean=True)
+    picture, video = tmp_path / "face.png", tmp_path / "face.mp4"
+    cv2.imwrite(str(picture), clip.frames[1][..., ::-1])
+    video_files.write(video, clip.frames)
+    for path, frame in ((picture, 0), (video, 2)):
+        found = command.find_landmarks(path, frame, "pfld", weights)
+        assert found.shape == (68, 2)
+        assert np.isfinite(found).all()
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((200, 200, 3), 90, np.uint8))
+    poses = [{"image": "grey.png", "values": {"Jaw Pitch": 0.5}}]
+    assert calibrate(tmp_path, poses, "ameca", "--model", str(weights))[0] == 2
+    assert "no face found in" in capsys.readouterr().err
+    poses = [{"image": "face.mp4", "frame": 9, "values": {"Jaw Pitch": 0.5}}]
+    assert calibrate(tmp_path, poses, "ameca", "--model", str(weights))[0] == 2
+    assert "has no frame 9" in capsys.readouterr().err
