@@ -22,35 +22,42 @@ SPLITS = ("train", "val", "test")
 
 
 class PairRows(Dataset[Sample]):
-    """Rows of whole sequences, decoded and in memory.
+    """Rows of whole sequences, decoded and in memory; parts of them share the pictures.
 
     Args:
-        arrays: ``images`` (N, S, S, 3), ``controls`` (N, 30), ``gaze_known``, ``domain``, ``pair``, ``sequence`` (N,).
+        images: (A, S, S, 3) uint8 RGB, of these rows and others.
+        columns: ``controls`` (N, 30), ``landmarks`` (N, 68, 2) in pixels, ``gaze_known``, ``domain``, ``pair``,
+            ``sequence`` (N,), and ``picture`` (N,), the number of each row's picture.
     """
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self.arrays = dict(arrays)
+    def __init__(self, images: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
+        self.images, self.columns = images, dict(columns)
 
     def __len__(self) -> int:
-        return len(self.arrays["domain"])
+        return len(self.columns["domain"])
 
     def __getitem__(self, index: int) -> Sample:
-        arrays = self.arrays
+        columns = self.columns
+        image = self.images[columns["picture"][index]]
         return {
-            "image": torch.from_numpy(np.array(arrays["images"][index].transpose(2, 0, 1), order="C")),
-            "controls": torch.from_numpy(arrays["controls"][index]),
-            "domain": int(arrays["domain"][index]),
-            "pair": int(arrays["pair"][index]),
-            "gaze_known": bool(arrays["gaze_known"][index]),
+            "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
+            "controls": torch.from_numpy(columns["controls"][index]),
+            "domain": int(columns["domain"][index]),
+            "pair": int(columns["pair"][index]),
+            "gaze_known": bool(columns["gaze_known"][index]),
         }
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns, and ``images`` (N, S, S, 3) uint8, a copy."""
+        return self.columns | {"images": self.images[self.columns["picture"]]}
 
     def where(self, rows: np.ndarray) -> "PairRows":
         """The rows of a mask (N,) or of numbers (M,); a picture whose partner is not among them gets pair -1."""
-        kept = {name: values[rows] for name, values in self.arrays.items()}
-        pair = kept["pair"]
-        numbers, counts = np.unique(pair, return_counts=True)
-        kept["pair"] = np.where(np.isin(pair, numbers[counts > 1]), pair, -1)
-        return PairRows(kept)
+        kept = {name: values[rows] for name, values in self.columns.items()}
+        numbers, counts = np.unique(kept["pair"], return_counts=True)
+        kept["pair"] = np.where(np.isin(kept["pair"], numbers[counts > 1]), kept["pair"], -1)
+        return PairRows(self.images, kept)
 
 
 class PairBatches:
@@ -161,7 +168,7 @@ class VirtualPairs(pl.LightningDataModule):
         if name not in {"train", *(f"val/{k}" for k in self.val_sets), *(f"test/{k}" for k in self.test_sets)}:
             raise InputError(f"there is no part {name!r}; choose train, val/robot, val/human, test/robot ...")
         rows = self.rows("train" if kind == "frames" else split)
-        robot = rows.arrays["domain"] == ROBOT
+        robot = rows.columns["domain"] == ROBOT
         if kind in {"robot", "human"}:
             return rows.where(robot if kind == "robot" else ~robot)
         held = np.random.default_rng([self.settings.seed, 6]).random(len(rows)) < self.held
@@ -171,7 +178,7 @@ class VirtualPairs(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         data = self.part("train")
-        batches = PairBatches(data.arrays["pair"], self.batch_size)
+        batches = PairBatches(data.columns["pair"], self.batch_size)
         pin = torch.cuda.is_available()
         lasting = self.workers > 0
         return DataLoader(
@@ -191,12 +198,13 @@ class VirtualPairs(pl.LightningDataModule):
 def read_rows(paths: list[Path]) -> PairRows:
     """All rows of sequence files; ``sequence`` is the file's number, ``pair`` is unique over all of them."""
     found = [load_sequence(path) for path in paths]
-    names = ("images", "controls", "gaze_known", "domain")
-    arrays = {name: np.concatenate([getattr(one, name) for one in found]) for name in names}
-    arrays["sequence"] = np.repeat(np.arange(len(found)), [len(one.domain) for one in found])
+    names = ("controls", "landmarks", "gaze_known", "domain")
+    columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in names}
+    columns["sequence"] = np.repeat(np.arange(len(found)), [len(one.domain) for one in found])
+    columns["picture"] = np.arange(len(columns["domain"]))
     longest = max(len(one.moment) for one in found)
     pair = [
         np.where((one.domain == HUMAN).any(), k * longest + one.moment, -np.ones_like(one.moment))
         for k, one in enumerate(found)
     ]
-    return PairRows(arrays | {"pair": np.concatenate(pair)})
+    return PairRows(np.concatenate([one.images for one in found]), columns | {"pair": np.concatenate(pair)})

@@ -38,7 +38,8 @@ def test_batches_are_what_the_task_expects(data):
 
 def test_each_row_is_shown_once_an_epoch_and_partners_together(data):
     rows = data.part("train")
-    pair = rows.arrays["pair"]
+    assert rows.images is data.part("test/frames").images, "pictures are not copied"
+    pair = rows.columns["pair"]
     batches = list(PairBatches(pair, 8))
     assert sorted(i for batch in batches for i in batch) == list(range(len(rows)))
     assert len(batches) <= len(PairBatches(pair, 8))
@@ -48,7 +49,7 @@ def test_each_row_is_shown_once_an_epoch_and_partners_together(data):
 
 
 def test_partners_show_the_same_expression_in_different_domains(data):
-    rows = data.rows("train").arrays
+    rows = data.rows("train").columns
     paired = np.unique(rows["pair"][rows["pair"] >= 0])
     assert len(paired) == 2 * 4
     for number in paired:
@@ -58,22 +59,21 @@ def test_partners_show_the_same_expression_in_different_domains(data):
 
 
 def test_parts_hold_what_they_are_called(data):
-    assert (data.part("test/robot").arrays["domain"] == ROBOT).all()
-    assert (data.part("test/human").arrays["domain"] == HUMAN).all()
-    held, trained = data.part("test/frames").arrays, data.part("train").arrays
+    assert (data.part("test/robot").columns["domain"] == ROBOT).all()
+    assert (data.part("test/human").columns["domain"] == HUMAN).all()
+    held, trained = data.part("test/frames").columns, data.part("train").columns
     assert set(held["sequence"]) <= set(trained["sequence"]), "frames have neighbours in training: that is the leak"
-    taken = {picture.tobytes() for picture in held["images"]}
-    assert not taken & {picture.tobytes() for picture in trained["images"]}
+    assert not set(held["picture"]) & set(trained["picture"])
     assert [len(x.dataset) for x in data.test_dataloader()] == [5 * 4, len(held["domain"]), 2 * 4]
-    assert (data.part("test/robot").arrays["pair"] == -1).all()
+    assert (data.part("test/robot").columns["pair"] == -1).all()
     with pytest.raises(InputError, match="no part"):
         data.part("test/people")
 
 
 def test_people_can_be_left_out(data):
     alone = VirtualPairs(str(data.root), COUNTS, frames=4, size=48, humans=False, renderers=0)
-    assert (alone.part("train").arrays["domain"] == ROBOT).all()
-    assert (alone.part("train").arrays["pair"] == -1).all()
+    assert (alone.part("train").columns["domain"] == ROBOT).all()
+    assert (alone.part("train").columns["pair"] == -1).all()
 
 
 def test_what_is_there_is_not_rendered_again_and_what_is_missing_is(data):

@@ -1,11 +1,11 @@
 """The virtual robot: a mechanical face that shows 30 control values, drawn by the same renderer as the people."""
 
 from dataclasses import replace
-from functools import cached_property
 
 import numpy as np
 
 from faceimit.data.synthetic import mesh, parts, robot_rig, scene
+from faceimit.data.synthetic.camera import to_uint8
 from faceimit.data.synthetic.head import Drive, FaceRenderer
 from faceimit.data.synthetic.identity import Identity, draw_identity
 from faceimit.data.synthetic.markers import landmark_vertices
@@ -188,24 +188,24 @@ class RobotRenderer:
         self._rest = drive_of(NEUTRAL[None])
         self.head.bake(self._rest, self.rows[0])
 
-    @cached_property
-    def landmarks(self) -> np.ndarray:
-        """(68, 2) landmarks of the neutral robot, in pixels."""
-        return (
-            self._camera(self._rest).project(self.head.vertices(self._rest, slice(0, 1))[0], 0)[self.head.landmarks, :2]
-            / SUPERSAMPLING
-        )
-
     def _camera(self, drive: Drive) -> Camera:
         rest = replace(self._rest, crop=np.array([[1.0, 0.0, 0.0]]))
         return frame_camera(self.head, drive, rest, DISTANCE)
 
-    def floats(self, controls: np.ndarray, gain: np.ndarray | None = None) -> np.ndarray:
-        """Pictures (T, S, S, 3) float32 sRGB in [0, 1] of controls (T, 30) in units; ``gain`` (T,) of the light."""
+    def draw(self, controls: np.ndarray, gain: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (T, S, S, 3) float32 sRGB in [0, 1] and their landmarks (T, 68, 2) in pixels.
+
+        Args:
+            controls: (T, 30) in their units.
+            gain: (T,) of the light.
+
+        Raises:
+            InputError: controls of another shape or not finite.
+        """
         drive = drive_of(controls, np.tile(self.crop, (len(controls), 1)))
         light = Light(self.rows, np.ones(len(controls)) if gain is None else gain)
-        drawn = draw(self.head, drive, self._camera(drive), light, self.background, flow=False)
-        return np.stack([frame.image for frame, _ in drawn])
+        drawn = list(draw(self.head, drive, self._camera(drive), light, self.background, flow=False))
+        return np.stack([frame.image for frame, _ in drawn]), np.stack([points for _, points in drawn])
 
     def render(self, controls: np.ndarray) -> np.ndarray:
         """Pictures (T, S, S, 3) uint8 RGB of controls (T, 30) in their units.
@@ -213,7 +213,7 @@ class RobotRenderer:
         Raises:
             InputError: controls of another shape or not finite.
         """
-        return (np.clip(self.floats(controls), 0, 1) * 255 + 0.5).astype(np.uint8)
+        return to_uint8(self.draw(controls)[0])
 
 
 def _studio() -> np.ndarray:

@@ -57,7 +57,7 @@ def _shell(angle: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Share of the dark shell behind and above the mask."""
     edge = _EDGE - 0.10 * smoothstep(-4, -10, y)
     top = 5.7 - 0.9 * (angle / _EDGE) ** 2
-    return np.maximum(smoothstep(edge - 0.01, edge + 0.01, np.abs(angle)), smoothstep(top - 0.05, top + 0.05, y))
+    return np.maximum(smoothstep(-0.01, 0.01, np.abs(angle) - edge), smoothstep(-0.05, 0.05, y - top))
 
 
 def _seams(x: np.ndarray, y: np.ndarray, angle: np.ndarray) -> np.ndarray:

@@ -25,7 +25,7 @@ from faceimit.errors import InputError
 from faceimit.face.retargeting import to_controls
 
 # Part of the cache key: raise it whenever rendered pairs change.
-PAIRS_VERSION = 2
+PAIRS_VERSION = 3
 ROBOT, HUMAN = 0, 1
 # Moments that take longer to render than a process takes to start.
 WORTH_A_PROCESS = 300
@@ -42,6 +42,7 @@ class PairSequence:
     Attributes:
         images: (N, S, S, 3) uint8 RGB.
         controls: (N, 30) float32, table order and units.
+        landmarks: (N, 68, 2) float32, exact, in pixels.
         gaze_known: (N,) bool, False where the eyes are shut.
         domain: (N,) int64, :data:`ROBOT` or :data:`HUMAN`.
         moment: (N,) int64, frame of the sequence; a person and the robot at the same moment show the same expression.
@@ -49,6 +50,7 @@ class PairSequence:
 
     images: np.ndarray
     controls: np.ndarray
+    landmarks: np.ndarray
     gaze_known: np.ndarray
     domain: np.ndarray
     moment: np.ndarray
@@ -85,26 +87,29 @@ def pair_frames(seed: int, frames: int = 24, size: int = 128, kind: Kind | None 
     if kind != "imitation":
         values = draw_controls(rng, frames, kind)
         known = robot_rig.gaze_known(values)
-        return PairSequence(_robot(rng, values, size), values.astype(np.float32), known, 0 * moment, moment)
+        images, points = _robot(rng, values, size)
+        return PairSequence(images, values.astype(np.float32), points, known, 0 * moment, moment)
     shapes, pose = draw_performance(rng, frames)
     values = to_controls(shapes, pose)
+    shown = (_robot(rng, values, size), _human(rng, seed, shapes, pose, size))
     return PairSequence(
-        np.concatenate([_robot(rng, values, size), _human(rng, seed, shapes, pose, size)]),
+        np.concatenate([images for images, _ in shown]),
         np.concatenate([values, values]).astype(np.float32),
+        np.concatenate([points for _, points in shown]),
         np.concatenate([robot_rig.gaze_known(values), _eyes_open(shapes)]),
         np.repeat([ROBOT, HUMAN], frames),
         np.concatenate([moment, moment]),
     )
 
 
-def _robot(rng: np.random.Generator, values: np.ndarray, size: int) -> np.ndarray:
-    """Pictures (T, S, S, 3) uint8 of controls (T, 30) in a random scene."""
+def _robot(rng: np.random.Generator, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (T, S, S, 3) uint8 and landmarks (T, 68, 2) of controls (T, 30) in a random scene."""
     gain = camera.draw_light_gain(rng, len(values), FPS)
     light = scene.draw_light(rng, gain)
     background = scene.draw_background(rng, size * SUPERSAMPLING)
     crop = (rng.uniform(0.95, 1.06), *rng.uniform(-0.025, 0.025, 2))
-    pictures = RobotRenderer(size, light.rows, background, crop).floats(values, gain)
-    return camera.degrade(pictures, _mild(rng), FPS)
+    pictures, points = RobotRenderer(size, light.rows, background, crop).draw(values, gain)
+    return camera.degrade(pictures, _mild(rng), FPS), points
 
 
 def _mild(rng: np.random.Generator) -> camera.Degradation:
@@ -115,8 +120,10 @@ def _mild(rng: np.random.Generator) -> camera.Degradation:
     return replace(how, shrink=max(how.shrink, 0.7), blur=min(how.blur, 0.5), codec=codec, quality=quality)
 
 
-def _human(rng: np.random.Generator, identity: int, shapes: np.ndarray, pose: np.ndarray, size: int) -> np.ndarray:
-    """Pictures (T, S, S, 3) uint8 of a person, framed on the face at its mean pose."""
+def _human(
+    rng: np.random.Generator, identity: int, shapes: np.ndarray, pose: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pictures (T, S, S, 3) uint8 and landmarks (T, 68, 2) of a person, framed on the face at its mean pose."""
     frames = len(shapes)
     still = np.zeros((frames, 3))
     crop = camera.draw_crop(rng, frames, FPS)
@@ -128,8 +135,9 @@ def _human(rng: np.random.Generator, identity: int, shapes: np.ndarray, pose: np
     rest = Drive(np.zeros((1, 52)), mean, still[:1], still[:1], np.array([[1.0, 0.0, 0.0]]))
     view = frame_camera(renderer, drive, rest, float(rng.uniform(45, 110)))
     renderer.bake(rest, light.rows[0])
-    pictures = np.stack([frame.image for frame, _ in draw(renderer, drive, view, light, background, flow=False)])
-    return camera.degrade(pictures, _mild(rng), FPS)
+    drawn = list(draw(renderer, drive, view, light, background, flow=False))
+    pictures = camera.degrade(np.stack([frame.image for frame, _ in drawn]), _mild(rng), FPS)
+    return pictures, np.stack([points for _, points in drawn])
 
 
 def _eyes_open(shapes: np.ndarray) -> np.ndarray:
@@ -179,7 +187,8 @@ def prepare(
     Raises:
         InputError: an unknown split, a seed of 100 or more.
     """
-    paths, missing = {}, {}
+    paths: dict[str, list[Path]] = {}
+    missing: dict[Path, int] = {}
     for split, count in sequences.items():
         first = _first_seed(split, count, settings.seed)
         paths[split] = [Path(root) / settings.key / split / f"{i:05d}.npz" for i in range(count)]

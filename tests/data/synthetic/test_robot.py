@@ -29,6 +29,10 @@ def posed(**values: float) -> np.ndarray:
     return result
 
 
+def drawn(robot: RobotRenderer, values: np.ndarray) -> np.ndarray:
+    return robot.draw(values)[0]
+
+
 def points_of(robot: RobotRenderer, values: np.ndarray) -> np.ndarray:
     return robot.head.vertices(drive_of(values[None]), slice(0, 1))[0]
 
@@ -39,14 +43,14 @@ def landmarks_of(robot: RobotRenderer, values: np.ndarray) -> np.ndarray:
 
 
 def test_the_neutral_face_is_symmetric_though_the_neutral_values_are_not(robot):
-    picture = robot.floats(NEUTRAL[None])[0]
+    picture = drawn(robot, NEUTRAL[None])[0]
     assert np.abs(picture - picture[:, ::-1]).mean() < 0.004
 
 
 def test_mirrored_controls_give_the_mirrored_picture(robot):
     rng = np.random.default_rng(0)
     values = controls.from_normalised(0.25 * rng.uniform(-1, 1, (3, 30)))
-    pictures, flipped = robot.floats(values), robot.floats(controls.mirrored(values))
+    pictures, flipped = drawn(robot, values), drawn(robot, controls.mirrored(values))
     difference = np.abs(flipped - pictures[:, :, ::-1]).mean((1, 2, 3))
     assert (difference < 0.01).all()
     assert (np.abs(flipped - pictures).mean((1, 2, 3)) > 3 * difference).all()
@@ -54,7 +58,7 @@ def test_mirrored_controls_give_the_mirrored_picture(robot):
 
 def test_every_control_shows_and_no_two_look_alike(robot):
     small = 0.05 * np.diag(controls.SPAN)
-    pictures = robot.floats(np.concatenate([NEUTRAL + small, NEUTRAL - small]).clip(controls.LOW, controls.HIGH))
+    pictures = drawn(robot, np.concatenate([NEUTRAL + small, NEUTRAL - small]).clip(controls.LOW, controls.HIGH))
     change = (pictures[:30] - pictures[30:]).reshape(30, -1)
     size = np.linalg.norm(change, axis=1)
     assert size.min() > 0.08, NAMES[size.argmin()]
@@ -152,3 +156,14 @@ def test_contact_sheets_show_different_faces():
         assert len(titles) == len(tiles) == count
         away = np.abs(tiles.astype(float) - tiles[0]).reshape(count, -1).mean(1)
         assert away[1] > 0
+
+
+def test_landmarks_lie_on_the_picture_where_the_face_is(robot):
+    points = robot.draw(np.stack([NEUTRAL, posed(Jaw_Pitch=0.0, Eyelid_Upper_Left=-1.0)]))[1]
+    neutral, changed = points
+    assert points.shape == (2, 68, 2)
+    assert ((neutral > 0) & (neutral < 64)).all()
+    assert abs(neutral[:, 0].mean() - 32) < 1
+    assert changed[8, 1] - neutral[8, 1] > 3, "the chin goes down"
+    assert changed[43, 1] - neutral[43, 1] > 0.7, "the left lid goes down"
+    assert abs(changed[38, 1] - neutral[38, 1]) < 0.05, "the right one stays"
