@@ -15,9 +15,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 IMPORTED_AS = {
     "antlr4-python3-runtime": "antlr4",
     "dlib-bin": "dlib",
+    "dynamixel-sdk": "dynamixel_sdk",
     "hydra-core": "hydra",
     "import-linter": "importlinter",
     "pillow": "PIL",
+    "python-osc": "pythonosc",
+    "rerun-sdk": "rerun",
     "opencv-python-headless": "cv2",
     "pytest-xdist": "xdist",
     "pytorch-lightning": "pytorch_lightning",
@@ -54,7 +57,7 @@ def test_dependencies_are_those_imported():
     declared = modules_of(PROJECT["dependencies"])
     optional = {
         m
-        for extra in ("annotate", "cluster", "deploy", "robots")
+        for extra in ("annotate", "cluster", "robots", "view")
         for m in modules_of(PROJECT["optional-dependencies"][extra])
     }
     assert needed - optional <= declared, "imported but not declared"
