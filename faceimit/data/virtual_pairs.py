@@ -132,10 +132,10 @@ class VirtualPairs(pl.LightningDataModule):
         missing = [split for split in SPLITS if split not in sequences]
         if missing:
             raise InputError(f"sequences names no number for {missing[0]}, try data.sequences.{missing[0]}=20")
-        few = [split for split in SPLITS if sequences[split] < 3]
+        few = [split for split in SPLITS if sequences[split] < 2]
         if few:
             raise InputError(
-                f"expected at least 3 sequences but got {sequences[few[0]]}, try data.sequences.{few[0]}=5"
+                f"expected at least 2 sequences but got {sequences[few[0]]}, try data.sequences.{few[0]}=5"
             )
         if not 0 < held < 1:
             raise InputError(f"expected held to be a share between 0 and 1 but got {held:g}")

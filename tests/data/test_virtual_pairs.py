@@ -98,7 +98,7 @@ def test_a_damaged_file_is_named(tmp_path):
     ("change", "message"),
     [
         ({"sequences": {"train": 5, "val": 5}}, "no number for test"),
-        ({"sequences": {"train": 5, "val": 1, "test": 5}}, "at least 3 sequences but got 1"),
+        ({"sequences": {"train": 5, "val": 1, "test": 5}}, "at least 2 sequences but got 1"),
         ({"held": 1.0}, "held"),
     ],
 )

@@ -25,14 +25,14 @@ from faceimit.errors import InputError
 from faceimit.face.retargeting import to_controls
 
 # Part of the cache key: raise it whenever rendered pairs change.
-PAIRS_VERSION = 3
+PAIRS_VERSION = 4
 ROBOT, HUMAN = 0, 1
 # Moments that take longer to render than a process takes to start.
 WORTH_A_PROCESS = 300
 # First seed of each split: splits are this far apart, so they share neither movements nor people nor scenes.
 SPLITS: dict[str, int] = {"train": 40_000_000, "val": 50_000_000, "test": 60_000_000}
 # Of five sequences in a row; imitation has as many pictures of a person as of the robot.
-_KINDS: tuple[Kind, ...] = ("free", "rollout", "imitation", "free", "imitation")
+_KINDS: tuple[Kind, ...] = ("free", "imitation", "rollout", "free", "imitation")
 
 
 @dataclass(frozen=True)
