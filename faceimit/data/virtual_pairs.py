@@ -2,7 +2,8 @@
 
 A batch holds ``image`` uint8 (B, 3, S, S) RGB, ``controls`` float32 (B, 30) in table order and the unit of each,
 ``domain`` int64 (B,) 0 robot or 1 human, ``pair`` int64 (B,): a person and the robot with the same expression share
-a number, -1 has no partner; ``gaze_known`` bool (B,), False where the eyes are shut.
+a number, -1 has no partner; ``gaze_known`` bool (B,), False where the eyes are shut; ``landmarks`` float32 (B, 68, 2) in
+pixels.
 """
 
 from collections.abc import Iterator, Mapping
@@ -42,6 +43,7 @@ class PairRows(Dataset[Sample]):
         return {
             "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
             "controls": torch.from_numpy(columns["controls"][index]),
+            "landmarks": torch.from_numpy(columns["landmarks"][index]),
             "domain": int(columns["domain"][index]),
             "pair": int(columns["pair"][index]),
             "gaze_known": bool(columns["gaze_known"][index]),
