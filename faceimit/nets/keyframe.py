@@ -147,11 +147,7 @@ class KeyframeNet(nn.Module):
     def _appearance_input(self, frames: Tensor, rate: Tensor) -> Tensor:
         """(B, T, 3, S, S) -> (B T, 3 or 6, size, size): standardised frame [and its difference to the previous]."""
         batch, time = frames.shape[:2]
-        x = frames.flatten(0, 1)
-        if x.shape[-1] != self.size:
-            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=False)
-        mean, std = x.mean(dim=(1, 2, 3), keepdim=True), x.std(dim=(1, 2, 3), keepdim=True)
-        x = (x - mean) / (std + 0.02)  # a flicker of the light is no change of expression
+        x = standardised(frames.flatten(0, 1), self.size)
         if not self.pair:
             return x
         clip = x.view(batch, time, *x.shape[1:])
@@ -205,6 +201,14 @@ def score_clip(net: KeyframeNet, frames: Tensor, fps: float, chunk: int = 64) ->
         score = net(window, rate).score[0]
         parts.append(score[start - first : start - first + chunk].cpu())
     return torch.cat(parts)
+
+
+def standardised(frames: Tensor, size: int) -> Tensor:
+    """(N, 3, S, S) in [0, 1] -> (N, 3, size, size) of mean 0: a flicker of the light is no change of expression."""
+    if frames.shape[-1] != size:
+        frames = F.interpolate(frames, size=(size, size), mode="bilinear", align_corners=False, antialias=False)
+    mean, std = frames.mean(dim=(1, 2, 3), keepdim=True), frames.std(dim=(1, 2, 3), keepdim=True)
+    return (frames - mean) / (std + 0.02)
 
 
 class Appearance(nn.Module):
@@ -289,6 +293,10 @@ class ScoreHead(nn.Module):
         x = features.transpose(1, 2)
         for padding, layer in zip(self.paddings, self.context, strict=True):
             x = F.relu(layer(F.pad(x, padding, mode="replicate")))
+        return self.readout(x)
+
+    def readout(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames with their context (B, width, T) -> score (B, T), velocity (B, T, 55)."""
         x = self.dropout(x)
         velocity = self.velocity(x) * 0.1
         length = (velocity.square().sum(dim=1, keepdim=True) + 1e-4).sqrt() * 2.5
@@ -315,6 +323,7 @@ def without_affine(flow: Tensor) -> Tensor:
     x = torch.linspace(-1, 1, width, dtype=torch.float32, device=flow.device).view(1, -1).expand(height, width)
     basis = torch.stack([torch.ones_like(x), x, y], dim=0).flatten(1)  # (3, H W)
     weighted = basis * torch.exp(-1.5 * (x.square() + y.square())).flatten()
-    solve = torch.linalg.solve(weighted @ basis.T, weighted)  # (3, H W)
+    # 1, x and y are orthogonal on a grid and weights that are even in both, so the normal equations are diagonal
+    solve = weighted / (weighted * basis).sum(dim=1, keepdim=True)  # (3, H W)
     flat = flow.flatten(2).to(basis.dtype)  # (N, 2, H W)
     return (flat - (flat @ solve.T) @ basis).view_as(flow).to(flow.dtype)
