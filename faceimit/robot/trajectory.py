@@ -5,30 +5,40 @@ All planners have one protocol (:class:`Planner`): `reset` to a pose at rest, `r
 
 :class:`RuckigPlanner` is the one to drive a robot with: time-optimal under limits of velocity, acceleration and jerk
 (Berscheid and Kröger, "Jerk-limited real-time trajectory generation with arbitrary target states", RSS 2021). It starts
-to move at once. The controls of one face part arrive together, and parts do not wait for each other: lips that waited
-for the neck would arrive half a second late. With `arrive`, the time of the next keyframe, every part that can be there
-by then arrives exactly then, stretched in time from the onset on. A part that cannot goes as fast as its limits allow
-and is on its way when the next target takes over: neither the target nor the direction is changed, so that an
-expression cut short still is that expression, at a smaller amplitude.
+to move at once. What makes one expression arrives together (:data:`GROUPS`: brows, jaw, lips and nose; lids; gaze; head
+and neck), and groups do not wait for each other: lips that waited for the neck would arrive half a second late. With
+`arrive`, the time of the next keyframe, every group that can be there by then arrives exactly then, stretched in time
+from the onset on. A group that cannot goes as fast as its limits allow and is on its way when the next target takes
+over: neither the target nor the direction is changed, so that an expression cut short still is that expression, at a
+smaller amplitude.
 
 Ruckig does not bound positions. Here they are bounded by construction: a trajectory is taken only if its extrema lie in
-the range, else the unstretched one, else the part keeps the trajectory it is on, which ends at rest in the range.
+the range, else the unstretched one, else the group keeps the trajectory it is on, which ends at rest in the range.
 """
 
-from itertools import chain
+from itertools import pairwise
+from math import inf
+from operator import attrgetter
 from typing import Protocol
 
 import numpy as np
 from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization, Trajectory
 
 from faceimit.errors import InputError
-from faceimit.face.controls import PARTS
+from faceimit.face.controls import PARTS, Part
 from faceimit.robot.profile import RobotProfile
 
 # Ruckig's tolerances are absolute: it fails on degrees and seconds, not on shares of the range and twentieths of a
 # second, in which all limits of the table are of the order of 1.
 _TICK = 0.05
 _OUTSIDE = 1e-9  # of the range, that a trajectory may seem to leave it by rounding
+
+# Parts that arrive together. Fewer, larger groups are also quicker to plan than the eight parts.
+GROUPS: tuple[tuple[Part, ...], ...] = (("brow", "jaw", "lip", "nose"), ("eyelid",), ("gaze",), ("head", "neck"))
+
+# looked up once: at 20,000 a second these count
+_PLANNED = Result.Working
+_LOWEST, _HIGHEST = attrgetter("min"), attrgetter("max")
 
 
 class Planner(Protocol):
@@ -55,20 +65,24 @@ class Planner(Protocol):
 
 
 class RuckigPlanner:
-    """Jerk-limited motion inside the ranges and limits of a profile; each face part arrives as one.
+    """Jerk-limited motion inside the ranges and limits of a profile; each of :data:`GROUPS` arrives as one.
 
     Attributes:
-        kept: how many times a part kept its trajectory because the new one would have left the range or failed.
+        kept: how many times a group kept its trajectory because the new one would have left the range or failed.
     """
 
     def __init__(self, profile: RobotProfile) -> None:
-        self._low = np.where(profile.mask, profile.low, profile.neutral)
-        self._high = np.where(profile.mask, profile.high, profile.neutral)
-        self._origin, self._span = profile.low, profile.high - profile.low
-        self._units = self._span * np.array([[1.0], [1 / _TICK], [1 / _TICK**2]])
-        self._offset = np.stack([profile.low, np.zeros(len(profile.low)), np.zeros(len(profile.low))])
-        self._parts = [_PartPlanner(profile, indices) for indices in PARTS.values()]
-        self._parts.sort(key=lambda part: part.where.start)
+        members = [[i for part in group for i in PARTS[part]] for group in GROUPS]
+        order = np.concatenate(members)
+        self._order, self._back = order, np.argsort(order)
+        self._low = np.where(profile.mask, profile.low, profile.neutral)[order]
+        self._high = np.where(profile.mask, profile.high, profile.neutral)[order]
+        self._origin, self._span = profile.low[order], (profile.high - profile.low)[order]
+        self._units = np.array([[1.0], [1 / _TICK], [1 / _TICK**2]]) * (profile.high - profile.low)
+        self._offset = np.array([[1.0], [0.0], [0.0]]) * profile.low
+        ends = np.cumsum([0, *map(len, members)]).tolist()
+        self._slices = [slice(*pair) for pair in pairwise(ends)]
+        self._groups = [_GroupPlanner(profile, np.array(indices)) for indices in members]
         self.kept = 0
         self.reset(profile.neutral, 0.0)
 
@@ -78,47 +92,51 @@ class RuckigPlanner:
         Raises:
             InputError: a value that is not finite.
         """
-        if not np.isfinite(position).all():
+        shares = self._shares(position)
+        if shares is None:
             raise InputError("expected a finite pose to start from but got one that is not, measure it again")
-        shares = ((np.clip(position, self._low, self._high) - self._origin) / self._span).tolist()
-        for part in self._parts:
-            part.reset(shares[part.where], now)
+        for group, where in zip(self._groups, self._slices, strict=True):
+            group.reset(shares[where], now)
 
     def retarget(self, target: np.ndarray, now: float, arrive: float | None = None) -> bool:
         """Go to `target` (30,): see :class:`Planner`."""
-        inside = np.minimum(np.maximum(target, self._low), self._high)
-        shares = ((inside - self._origin) / self._span).tolist()
-        if not np.isfinite(inside.sum()):
+        shares = self._shares(target)
+        if shares is None:
             return False
         ticks = None if arrive is None or arrive <= now else (arrive - now) / _TICK
-        for part in self._parts:
-            self.kept += not part.retarget(shares[part.where], now, ticks)
+        for group, where in zip(self._groups, self._slices, strict=True):
+            self.kept += not group.retarget(shares[where], now, ticks)
         return True
 
     def step(self, now: float) -> np.ndarray:
         """(3, 30) position, velocity and acceleration at `now`."""
-        states = [part.state(now) for part in self._parts]
-        rows = [list(chain.from_iterable(row)) for row in zip(*states, strict=True)]
-        return np.array(rows) * self._units + self._offset
+        rows = zip(*[group.state(now) for group in self._groups], strict=True)
+        flat = np.array([value for row in rows for values in row for value in values])
+        return flat.reshape(3, -1)[:, self._back] * self._units + self._offset
 
     def arrival(self) -> float:
-        """Seconds at which the last part is at its target."""
-        return max(part.start + part.trajectory.duration * _TICK for part in self._parts)
+        """Seconds at which the last group is at its target."""
+        return max(group.start + group.trajectory.duration * _TICK for group in self._groups)
+
+    def _shares(self, values: np.ndarray) -> list[float] | None:
+        """Values (30,) cut to the ranges, as shares of them in the order of the groups; None if one is not finite."""
+        inside = np.minimum(np.maximum(values[self._order], self._low), self._high)
+        shares: list[float] = ((inside - self._origin) / self._span).tolist()
+        return shares if np.isfinite(values).all() else None
 
 
-class _PartPlanner:
-    """One face part, in shares of the range and ticks; lists, since they are what ruckig takes and gives."""
+class _GroupPlanner:
+    """Controls that arrive together, in shares of the range and ticks; lists, since ruckig takes and gives them."""
 
-    def __init__(self, profile: RobotProfile, indices: tuple[int, ...]) -> None:
-        self.where = slice(indices[0], indices[-1] + 1)  # the table keeps the controls of a part together
-        count, span = len(indices), (profile.high - profile.low)[self.where]
+    def __init__(self, profile: RobotProfile, indices: np.ndarray) -> None:
+        count, span = len(indices), (profile.high - profile.low)[indices]
         self.start = 0.0
         self.trajectory, self._spare = Trajectory(count), Trajectory(count)
         self._ruckig, self._input = Ruckig(count), InputParameter(count)
         self._input.synchronization = Synchronization.Time
-        self._input.max_velocity = (profile.velocity[self.where] / span * _TICK).tolist()
-        self._input.max_acceleration = (profile.acceleration[self.where] / span * _TICK**2).tolist()
-        self._input.max_jerk = (profile.jerk[self.where] / span * _TICK**3).tolist()
+        self._input.max_velocity = (profile.velocity[indices] / span * _TICK).tolist()
+        self._input.max_acceleration = (profile.acceleration[indices] / span * _TICK**2).tolist()
+        self._input.max_jerk = (profile.jerk[indices] / span * _TICK**3).tolist()
 
     def reset(self, position: list[float], now: float) -> None:
         rest = [0.0] * len(position)
@@ -126,14 +144,17 @@ class _PartPlanner:
         self._input.current_velocity, self._input.current_acceleration = rest, rest
         self._input.minimum_duration = None
         self._ruckig.calculate(self._input, self.trajectory)
-        self.start = now
+        self.start, self._asked = now, -inf
 
     def state(self, now: float) -> tuple[list[float], list[float], list[float]]:
         """Position, velocity and acceleration at `now`, held from the start on and at the end."""
-        return self.trajectory.at_time(max(0.0, (now - self.start) / _TICK))
+        if now != self._asked:  # a step and a retarget usually share their time
+            self._state = self.trajectory.at_time(max(0.0, (now - self.start) / _TICK))
+            self._asked = now
+        return self._state
 
     def retarget(self, target: list[float], now: float, ticks: float | None) -> bool:
-        """Whether the part is now on its way to `target`, in at least `ticks`; else it stays on its way."""
+        """Whether the group is now on its way to `target`, in at least `ticks`; else it stays on its way."""
         given = self._input
         given.current_position, given.current_velocity, given.current_acceleration = self.state(now)
         given.target_position = target
@@ -142,6 +163,7 @@ class _PartPlanner:
             return False
         self.trajectory, self._spare = self._spare, self.trajectory
         self.start = max(now, self.start)
+        self._asked = -inf
         return True
 
     def _plan_unstretched(self) -> bool:
@@ -151,12 +173,12 @@ class _PartPlanner:
     def _plan(self) -> bool:
         """Whether the spare trajectory now is a sound one."""
         try:
-            result = self._ruckig.calculate(self._input, self._spare)
+            if self._ruckig.calculate(self._input, self._spare) is not _PLANNED:
+                return False
         except RuckigError:
             return False
-        if result not in {Result.Working, Result.Finished}:
-            return False
-        return all(e.min >= -_OUTSIDE and e.max <= 1 + _OUTSIDE for e in self._spare.position_extrema)
+        extrema = self._spare.position_extrema
+        return min(map(_LOWEST, extrema)) >= -_OUTSIDE and max(map(_HIGHEST, extrema)) <= 1 + _OUTSIDE
 
 
 def make_planner(name: str, profile: RobotProfile) -> Planner:
