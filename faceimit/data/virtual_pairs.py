@@ -67,7 +67,7 @@ class PairBatches:
 
     Args:
         pair: (N,) number of each row, -1 without partner.
-        size: rows of a batch; one more where a pair would be torn apart.
+        size: rows of a batch; some more or fewer, so that all rows are dealt out and no pair is torn apart.
     """
 
     def __init__(self, pair: np.ndarray, size: int) -> None:
@@ -82,16 +82,11 @@ class PairBatches:
         return max(1, self.count // self.size)
 
     def __iter__(self) -> Iterator[list[int]]:
-        order = torch.randperm(len(self.groups)).tolist()
-        batch: list[int] = []
-        left = len(self)
-        for k in order:
-            batch.extend(self.groups[k].tolist())
-            if len(batch) >= self.size and left > 1:
-                yield batch
-                batch, left = [], left - 1
-        if batch:
-            yield batch
+        order = [self.groups[k] for k in torch.randperm(len(self.groups)).tolist()]
+        ends = np.cumsum([len(group) for group in order])
+        cuts = np.searchsorted(ends, np.arange(1, len(self)) * self.count / len(self))  # exactly len(self) batches
+        for batch in np.split(np.arange(len(order)), cuts + 1):
+            yield np.concatenate([order[k] for k in batch]).tolist()
 
 
 class VirtualPairs(pl.LightningDataModule):
