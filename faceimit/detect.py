@@ -82,7 +82,9 @@ def make_scorer(args: argparse.Namespace) -> StreamingScorer:
             raise InputError(f"unknown method {args.method!r}{near}, choose one of {', '.join(NAMES)}")
         return MethodScorer(make_method(args.method), UNTUNED_SEARCH)
     if args.bundle is not None:
-        raise InputError(f"bundle {args.bundle} cannot be read by this version, use --checkpoint")
+        from faceimit.bundle.load import load_bundle
+
+        return load_bundle(args.bundle).score_stream()
     return _network_scorer(args.checkpoint, args.device)
 
 
@@ -267,7 +269,7 @@ def _parser() -> CommandParser:
         metavar="CKPT",
         help="a checkpoint of python -m faceimit.train, or a .safetensors weights file",
     )
-    source.add_argument("--bundle", type=Path, metavar="DIR", help="an exported bundle")
+    source.add_argument("--bundle", type=Path, metavar="DIR", help="a bundle of faceimit-export; needs no torch")
     source.add_argument(
         "--method",
         metavar="NAME",

@@ -21,9 +21,9 @@ MANIFEST = "manifest.json"
 GOLDEN = "golden.safetensors"
 STEP, LANDMARKS, MAPPER = "step", "landmarks", "mapper"
 GRAPHS = (STEP, LANDMARKS, MAPPER)
-# names of the step's inputs and outputs beside its state, which is called the same going in, with NEXT coming out
+# names of the step's inputs and outputs beside its state, which is called the same going in, with NEXT coming out; the
+# rate is frames per second over faceimit.data.targets.BASE_FPS
 CROP, RATE, SCORES, NEXT = "crop", "rate", "scores", "next_"
-BASE_FPS = 25.0  # the rate input is frames per second over this
 AGAIN = "export it again with faceimit-export"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")

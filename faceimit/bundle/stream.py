@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from faceimit.bundle.format import BASE_FPS
+from faceimit.data.targets import BASE_FPS
 from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams
 

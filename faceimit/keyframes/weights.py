@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -52,16 +52,42 @@ def pack_network(
     return save(state, metadata={"faceimit": json.dumps(header, sort_keys=True)})
 
 
+class TrainedNetwork(NamedTuple):
+    """What a weights file holds.
+
+    Attributes:
+        net: a :class:`faceimit.nets.keyframe.KeyframeNet`.
+        search: chosen on validation.
+        name: of the method, for people.
+        c_ref: change that scores 1; None if unknown.
+    """
+
+    net: Any
+    search: SearchParams
+    name: str
+    c_ref: float | None
+
+
 def load_network(path: str | Path | None = None, device: str = "cpu") -> ChunkedScorer:
     """The scorer of a weights file; None: the one shipped with the package.
 
     Raises:
         InputError: no such file, not a weights file, damaged, of another version, or the device is not there.
     """
+    found = read_network(path)
+    return network_scorer(found.net, found.search, found.name, device)
+
+
+def read_network(path: str | Path | None = None) -> TrainedNetwork:
+    """The network of a weights file; None: the one shipped with the package.
+
+    Raises:
+        InputError: no such file, not a weights file, damaged, or of another version.
+    """
     content = _read(path)
     named = "the shipped keyframe weights" if path is None else str(path)
     try:
-        return _unpack(content, named, device)
+        return _unpack(content, named)
     except InputError:
         raise
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
@@ -103,7 +129,7 @@ def _tensors(content: bytes, named: str) -> tuple[dict[str, Any], dict[str, Any]
     return state, json.loads(described)
 
 
-def _unpack(content: bytes, named: str, device: str) -> ChunkedScorer:
+def _unpack(content: bytes, named: str) -> TrainedNetwork:
     from faceimit.nets.keyframe import KeyframeNet
 
     state, header = _tensors(content, named)
@@ -111,7 +137,7 @@ def _unpack(content: bytes, named: str, device: str) -> ChunkedScorer:
         raise InputError(f"{named}: format {header['format']!r} instead of {FORMAT!r}, train or fetch them again")
     net = KeyframeNet(**header["arguments"])
     net.load_state_dict(state)
-    return network_scorer(net, SearchParams(**header["search"]), header["name"], device)
+    return TrainedNetwork(net, SearchParams(**header["search"]), header["name"], header.get("c_ref"))
 
 
 def network_scorer(net: Any, search: SearchParams, name: str, device: str = "cpu") -> ChunkedScorer:
