@@ -1,0 +1,213 @@
+"""The loop's two halves: looking at pictures, and commanding the robot. Live and simulated runs are made of these.
+
+Looking takes as long as it takes and may miss pictures; commanding goes on at its own rate whatever looking does. The
+two share one thing: the latest decision (:class:`Decision`). Neither reads a clock.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from faceimit.robot.profile import RobotProfile
+from faceimit.robot.trajectory import Planner
+from faceimit.runtime.modes import Mode, Target
+from faceimit.runtime.perception import Percept, Perception
+from faceimit.runtime.sources import Picture
+from faceimit.runtime.timing import Timer
+from faceimit.runtime.watch import LimitWatch
+
+COMMAND_STAGES = ("plan", "send", "end_to_end", "keyframe_to_command")
+NEVER = float("-inf")
+
+
+class Robot(Protocol):
+    """What of a driver (:mod:`faceimit.robot.drivers`) the loop needs."""
+
+    def send(self, values: np.ndarray, now: float, input_time: float | None = None) -> np.ndarray:
+        """Send a command within the limits, return what was sent (30,)."""
+        ...
+
+    def measured(self, now: float) -> np.ndarray | None:
+        """Pose (30,) of the robot, None where it does not tell."""
+        ...
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What looking at one picture led to.
+
+    Attributes:
+        percept: what was seen.
+        picture: the picture itself.
+        target: a new target, None to keep the last.
+        score: of the youngest frame whose score is known, NaN before.
+    """
+
+    percept: Percept
+    picture: Picture
+    target: Target | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command.
+
+    Attributes:
+        now: seconds.
+        target: (30,) where the planner is going.
+        planned: (30,) where the planner is.
+        sent: (30,) what the driver says it sent.
+        measured: (30,) where the robot says it is, None where it does not tell.
+        holding: the watchdog holds or eases, for want of a face to imitate.
+    """
+
+    now: float
+    target: np.ndarray
+    planned: np.ndarray
+    sent: np.ndarray
+    measured: np.ndarray | None
+    holding: bool
+
+
+class Observer(Protocol):
+    """Sees all that happens, to keep or to show it. Must not take long; what it raises ends its watching, not the run."""
+
+    def decided(self, decision: Decision) -> None:
+        """A picture was looked at."""
+        ...
+
+    def commanded(self, command: Command) -> None:
+        """A command was sent."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+@dataclass
+class Observers:
+    """All observers of a run; one that fails is noted and left out, for the robot must not stop for it."""
+
+    observers: list[Observer] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def tell(self, what: str, *content: Any) -> None:
+        """Call `what` of every observer."""
+        for observer in list(self.observers):
+            try:
+                getattr(observer, what)(*content)
+            except Exception as error:
+                self.observers.remove(observer)
+                self.notes.append(f"{type(observer).__name__} stopped: {error}")
+
+
+class Looking:
+    """From pictures to decisions."""
+
+    def __init__(self, perception: Perception, mode: Mode, observers: Observers) -> None:
+        self.perception, self._mode, self._observers = perception, mode, observers
+        self._score = float("nan")
+
+    def look(self, picture: Picture) -> Decision:
+        """Look at the next picture."""
+        percept = self.perception.push(picture)
+        if percept.scores:
+            self._score = percept.scores[-1][1]
+        decision = Decision(percept, picture, self._mode.push(percept, self.perception), self._score)
+        self._observers.tell("decided", decision)
+        return decision
+
+
+class Commanding:
+    """From decisions to commands.
+
+    Args:
+        robot: an entered driver.
+        planner: of its profile.
+        profile: of the robot.
+        timer: with :data:`COMMAND_STAGES`.
+        observers: told of every command.
+
+    Attributes:
+        commands: sent so far.
+        holds: times the watchdog began to hold.
+        watch: limits as they were kept.
+    """
+
+    def __init__(
+        self, robot: Robot, planner: Planner, profile: RobotProfile, timer: Timer, observers: Observers
+    ) -> None:
+        self._robot, self._planner, self._timer, self._observers = robot, planner, timer, observers
+        self.watch = LimitWatch(profile)
+        self._target = profile.neutral.copy()
+        self._input_time = NEVER
+        self.commands = self.holds = 0
+        self._holding = self._adrift = False
+        self._last, self._sent = NEVER, self._target
+
+    def start(self, now: float) -> None:
+        """Begin where the robot is, or at neutral where it does not tell."""
+        pose = self._robot.measured(now)
+        self._planner.reset(self._target if pose is None or not np.isfinite(pose).all() else pose, now)
+        self._input_time = now
+
+    def decide(self, decision: Decision, now: float) -> None:
+        """Take over a decision; a picture without a face is no input."""
+        if decision.percept.box is not None:
+            self._input_time = decision.picture.captured
+        if decision.target is not None:
+            self.aim(decision.target.values, now, decision.target.arrive)
+
+    def aim(self, values: np.ndarray, now: float, arrive: float | None = None) -> None:
+        """Go to values (30,); what is not finite is left aside."""
+        with self._timer.stage("plan"):
+            if self._planner.retarget(values, now, arrive) is not False:
+                self._target = np.array(values)
+
+    def rest(self, values: np.ndarray, now: float) -> None:
+        """Go to values that need no face to be seen any more."""
+        self._input_time = now
+        if not np.array_equal(values, self._target):
+            self.aim(values, now)
+
+    def command(self, now: float) -> Command:
+        """Send where the planner is now."""
+        if now < self._last:  # the clock went back: a plan that begins in the future would leap
+            self._planner.reset(self._sent, now)
+            self._adrift = True
+        with self._timer.stage("plan"):
+            planned = np.asarray(self._planner.step(now))[0]
+        with self._timer.stage("send"):
+            sent = self._robot.send(planned, now, self._input_time)
+        self.commands += 1
+        self._settle(sent, now)
+        command = Command(now, self._target, planned, sent, self._robot.measured(now), self._holding)
+        self._observers.tell("commanded", command)
+        return command
+
+    def answered(self, decision: Decision, now: float) -> None:
+        """The first command after a decision is out: count how long that took from the picture on."""
+        self._timer.add("end_to_end", now - decision.picture.captured)
+        if decision.target is not None and decision.target.keyframe:
+            self._timer.add("keyframe_to_command", now - decision.target.captured)
+
+    def _settle(self, sent: np.ndarray, now: float) -> None:
+        """Keep planner and robot together: where the robot was held back, the plan later goes on from where it is."""
+        away = bool(getattr(self._robot, "away", False))
+        safe = getattr(self._robot, "safe", None)
+        holding = safe is not None and bool(safe.held or safe.eased)
+        self.holds += holding and not self._holding
+        self._holding, self._last, self._sent = holding, now, sent
+        if away:
+            self.watch.restart()
+        else:
+            self.watch.look(sent, now)
+        if away or holding:
+            self._planner.reset(sent, now)
+            self._adrift = True
+        elif self._adrift:
+            self._adrift = False
+            self.aim(self._target, now)

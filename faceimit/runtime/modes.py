@@ -1,0 +1,192 @@
+"""What the robot is told to show, and when: the modes of imitation behind one interface.
+
+* ``keyframes``: only at keyframes, what the face showed there. ``at="peak"`` takes the frame of the fastest change, as
+  the paper does; ``apex`` the settled expression after it. Both are known at the same moment, because the search waits
+  its look-ahead after the peak in either case, so the apex costs no delay.
+* ``streaming``: every frame.
+* ``uniform``: every 1/N s.
+* ``hybrid``: keyframes decide; between them a small part of the movement is followed at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from faceimit.errors import InputError
+from faceimit.face.controls import SPAN, did_you_mean
+from faceimit.keyframes.search import At
+from faceimit.runtime.perception import Percept
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the robot is to go.
+
+    Attributes:
+        values: (30,) in table units.
+        number: of the frame they were read from.
+        captured: when that frame was captured, seconds.
+        keyframe: whether that frame is a keyframe.
+        arrive: when to be there, seconds; None: as soon as the robot's limits allow.
+    """
+
+    values: np.ndarray
+    number: int
+    captured: float
+    keyframe: bool
+    arrive: float | None = None
+
+
+class Seen(Protocol):
+    """What a mode may ask about recent frames."""
+
+    def controls(self, number: int) -> np.ndarray | None:
+        """(30,) of a recent frame, None where there are none."""
+        ...
+
+    def captured(self, number: int) -> float | None:
+        """When it was captured."""
+        ...
+
+
+class Mode(Protocol):
+    """Turns percepts into targets.
+
+    Attributes:
+        name: one of :data:`MODES`.
+        at: which frame of a change counts as its keyframe.
+    """
+
+    name: str
+    at: At
+
+    def push(self, percept: Percept, seen: Seen) -> Target | None:
+        """The next target, None to keep the last."""
+        ...
+
+
+class Keyframes:
+    """Targets at keyframes only; a face that appears is shown as it is, or the robot would wait for its first change."""
+
+    name = "keyframes"
+
+    def __init__(self, at: At = "apex") -> None:
+        self.at, self._met = at, False
+
+    def push(self, percept: Percept, seen: Seen) -> Target | None:
+        """As :class:`Mode`."""
+        if percept.box is None:
+            self._met = False
+        elif not self._met:
+            first = _target(percept.number, seen, keyframe=False)
+            self._met = first is not None
+            return first
+        return _target(percept.keyframes[-1], seen, keyframe=True) if percept.keyframes else None
+
+
+class Streaming:
+    """A target at every frame."""
+
+    name = "streaming"
+    at: At = "peak"
+
+    def push(self, percept: Percept, seen: Seen) -> Target | None:
+        """As :class:`Mode`."""
+        return _target(percept.number, seen, keyframe=False)
+
+
+class Uniform:
+    """A target every 1/rate seconds.
+
+    Args:
+        rate: targets a second.
+    """
+
+    name = "uniform"
+    at: At = "peak"
+
+    def __init__(self, rate: float = 5.0) -> None:
+        if not rate > 0:
+            raise InputError(f"expected a rate above 0 targets a second but got {rate}, try 5")
+        self._step, self._due = 1.0 / rate, -np.inf
+
+    def push(self, percept: Percept, seen: Seen) -> Target | None:
+        """As :class:`Mode`."""
+        if percept.captured < self._due - 1e-6:
+            return None
+        # A camera that paused is not made up for; a clock that went back starts anew.
+        late = percept.captured - self._due > self._step
+        self._due = (percept.captured if late else self._due) + self._step
+        return _target(percept.number, seen, keyframe=False)
+
+
+class Hybrid:
+    """Keyframes decide, the rest is followed a little.
+
+    The robot stands at the last keyframe's expression plus a limited, smoothed part of what the face did since. So a
+    movement starts at once, with little amplitude, and is carried out when it has proved to be one.
+
+    Args:
+        at: which frame of a change counts.
+        band: largest part of a control's range that is followed between keyframes.
+        smooth_s: time constant of the smoothing.
+    """
+
+    name = "hybrid"
+
+    def __init__(self, at: At = "apex", band: float = 0.12, smooth_s: float = 0.06) -> None:
+        self.at, self._band, self._smooth_s = at, band, smooth_s
+        self._base: np.ndarray | None = None
+        self._now: np.ndarray | None = None
+        self._before = 0.0
+
+    def push(self, percept: Percept, seen: Seen) -> Target | None:
+        """As :class:`Mode`."""
+        values = seen.controls(percept.number)
+        if values is None:
+            self._base = self._base if percept.box is not None else None
+            return None
+        share = 1.0 - np.exp(-max(0.0, percept.captured - self._before) / self._smooth_s)
+        self._now = values if self._now is None or self._base is None else self._now + share * (values - self._now)
+        self._before = percept.captured
+        decided = seen.controls(percept.keyframes[-1]) if percept.keyframes else None
+        if decided is not None:
+            self._base = decided
+        base = self._now if self._base is None else self._base
+        self._base = base
+        limit = self._band * SPAN
+        target = base + np.clip(self._now - base, -limit, limit)
+        return Target(target, percept.number, percept.captured, keyframe=decided is not None)
+
+
+MODES: dict[str, Callable[..., Mode]] = {
+    "keyframes": Keyframes,
+    "streaming": Streaming,
+    "uniform": Uniform,
+    "hybrid": Hybrid,
+}
+
+
+def make_mode(name: str, at: At = "apex", rate: float = 5.0) -> Mode:
+    """A mode by its name.
+
+    Args:
+        name: one of :data:`MODES`.
+        at: frame of a change that is shown, of modes that use keyframes.
+        rate: targets a second, of ``uniform``.
+
+    Raises:
+        InputError: an unknown mode.
+    """
+    if name not in MODES:
+        raise InputError(f"unknown mode {name!r}{did_you_mean(name, MODES)}, choose one of {', '.join(MODES)}")
+    if name == "uniform":
+        return Uniform(rate)
+    return Streaming() if name == "streaming" else MODES[name](at)
+
+
+def _target(number: int, seen: Seen, keyframe: bool) -> Target | None:
+    values, captured = seen.controls(number), seen.captured(number)
+    return None if values is None or captured is None else Target(values, number, captured, keyframe)

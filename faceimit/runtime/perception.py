@@ -1,0 +1,229 @@
+"""From pictures to what is known of the face: crop, score, keyframes, and the robot's controls that show it.
+
+Controls are read from a crop when a mode asks for them, so that a mode that moves at keyframes only pays for those. The
+crops of the last frames are kept, since a keyframe is known only some frames later.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from faceimit.data.crop import CropBox, crop_face
+from faceimit.data.faces import FaceDetector, FaceTracker
+from faceimit.keyframes.online import OnlineSearch
+from faceimit.keyframes.search import SearchParams
+from faceimit.robot.geometric import GeometricMapper
+from faceimit.robot.profile import RobotProfile
+from faceimit.runtime.sources import Picture
+from faceimit.runtime.timing import Timer
+
+STAGES = ("track", "crop", "score", "search", "read")
+
+
+class ScoreStream(Protocol):
+    """Scores of crops, one for each over time, later by the look-ahead."""
+
+    def push(self, crop: np.ndarray | None) -> list[float]:
+        """Scores known by now, oldest first; NaN for no face."""
+        ...
+
+    def finish(self) -> list[float]:
+        """Scores still owed at the end."""
+        ...
+
+
+class Model(Protocol):
+    """What of a bundle (:mod:`faceimit.bundle`) the loop needs."""
+
+    crop_size: int
+    look_ahead: int
+    search: SearchParams
+
+    def score_stream(self, fps: float) -> ScoreStream:
+        """A new stream of this frame rate."""
+        ...
+
+
+class Reader(Protocol):
+    """Controls of a crop."""
+
+    def __call__(self, crop: np.ndarray, captured: float) -> np.ndarray:
+        """(30,) in table units of a crop (S, S, 3) uint8 RGB captured at this time; may hold NaN."""
+        ...
+
+
+@dataclass(frozen=True)
+class Percept:
+    """What one picture brought.
+
+    Attributes:
+        number: 0-based, of the pictures looked at.
+        captured: seconds on the run's clock.
+        time_s: as of :class:`faceimit.runtime.sources.Picture`.
+        box: of the face in the picture, None without a face.
+        scores: (number, score) of the frames whose score became known; NaN without a face.
+        keyframes: numbers of the frames that turned out to be keyframes.
+    """
+
+    number: int
+    captured: float
+    time_s: float
+    box: CropBox | None
+    scores: tuple[tuple[int, float], ...] = ()
+    keyframes: tuple[int, ...] = ()
+
+
+@dataclass
+class Kept:
+    """What is kept of a frame while somebody may still ask for it."""
+
+    captured: float
+    crop: np.ndarray | None
+    controls: np.ndarray | None = None
+
+
+class Perception:
+    """Feed pictures in order.
+
+    Args:
+        model: scores and what belongs to them.
+        reader: controls of crops.
+        detector: finds faces.
+        fps: of the pictures.
+        timer: with :data:`STAGES`.
+        search: keyframe search; None: the model's.
+        look_ahead_ms: how long a keyframe may take to be known after its score is.
+
+    Attributes:
+        frames: pictures looked at.
+        faces: of these, with a face.
+        keyframes: found so far.
+        refused: readings that were not finite.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        reader: Reader,
+        detector: FaceDetector,
+        fps: float,
+        timer: Timer,
+        search: SearchParams | None = None,
+        look_ahead_ms: float = 200.0,
+    ) -> None:
+        self.model, self.fps = model, fps
+        self._reader, self._timer = reader, timer
+        self._tracker = FaceTracker(detector, fps)
+        self._stream = model.score_stream(fps)
+        self._search = OnlineSearch(fps, search or model.search, look_ahead_ms)
+        self._kept: OrderedDict[int, Kept] = OrderedDict()
+        self._keep = 4 * (self._search.look_ahead + model.look_ahead) + 8
+        self._scored = 0
+        self.frames = self.faces = self.keyframes = self.refused = 0
+
+    def push(self, picture: Picture) -> Percept:
+        """Look at the next picture."""
+        with self._timer.stage("track"):
+            box = self._tracker.push(picture.image)
+        with self._timer.stage("crop"):
+            crop = None if box is None else crop_face(picture.image, box, self.model.crop_size)
+        number = self.frames
+        self.frames += 1
+        self.faces += crop is not None
+        self._remember(number, Kept(picture.captured, crop))
+        with self._timer.stage("score"):
+            scores = self._stream.push(crop)
+        with self._timer.stage("search"):
+            numbered, keyframes = self._found(scores)
+        return Percept(number, picture.captured, picture.time_s, box, numbered, keyframes)
+
+    def finish(self) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
+        """The pictures have ended: scores still owed, and the keyframes decided by them and by the end."""
+        numbered, keyframes = self._found(self._stream.finish())
+        last = tuple(self._search.finish())
+        self.keyframes += len(last)
+        return numbered, keyframes + last
+
+    def controls(self, number: int) -> np.ndarray | None:
+        """(30,) that show the face of a recent frame; None without a face or where the reading failed."""
+        kept = self._kept.get(number)
+        if kept is None or kept.crop is None:
+            return None
+        if kept.controls is None:
+            with self._timer.stage("read"):
+                values = np.asarray(self._reader(kept.crop, kept.captured), dtype=np.float64)
+            self.refused += not np.isfinite(values).all()
+            kept.controls = values
+        return kept.controls if np.isfinite(kept.controls).all() else None
+
+    def captured(self, number: int) -> float | None:
+        """When a recent frame was captured, None if it is forgotten."""
+        kept = self._kept.get(number)
+        return None if kept is None else kept.captured
+
+    def crop(self, number: int) -> np.ndarray | None:
+        """Crop of a recent frame."""
+        kept = self._kept.get(number)
+        return None if kept is None else kept.crop
+
+    def _found(self, scores: list[float]) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
+        numbered = tuple(enumerate(scores, start=self._scored))
+        self._scored += len(scores)
+        keyframes = tuple(frame for score in scores for frame in self._search.push(score))
+        self.keyframes += len(keyframes)
+        return numbered, keyframes
+
+    def _remember(self, number: int, kept: Kept) -> None:
+        self._kept[number] = kept
+        while len(self._kept) > self._keep:
+            self._kept.popitem(last=False)
+
+
+class MappingReader:
+    """Controls by the bundle's mapping network."""
+
+    name = "mapping"
+
+    def __init__(self, bundle: "Mapping", profile: RobotProfile) -> None:
+        self._bundle, self._profile = bundle, profile
+
+    def __call__(self, crop: np.ndarray, captured: float) -> np.ndarray:
+        """As :class:`Reader`."""
+        values = self._bundle.controls(crop)
+        return self._profile.clip(values) if np.isfinite(values).all() else values
+
+
+class GeometricReader:
+    """Controls from the bundle's landmarks by geometry, for robots without a mapping network of their own."""
+
+    name = "geometric"
+
+    def __init__(self, bundle: "Landmarks", profile: RobotProfile) -> None:
+        self._bundle, self._mapper = bundle, GeometricMapper(profile)
+        self._before: float | None = None
+
+    def __call__(self, crop: np.ndarray, captured: float) -> np.ndarray:
+        """As :class:`Reader`."""
+        points, confidence = self._bundle.landmarks(crop)
+        seconds = 0.0 if self._before is None else max(0.0, captured - self._before)
+        self._before = captured
+        side = crop.shape[0]
+        return self._mapper.push(points, confidence, None, seconds, (side, side)).values
+
+
+class Mapping(Protocol):
+    """A bundle with a mapping network."""
+
+    def controls(self, crop: np.ndarray) -> np.ndarray:
+        """(30,) in table units."""
+        ...
+
+
+class Landmarks(Protocol):
+    """A bundle with a landmark network."""
+
+    def landmarks(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(68, 2) pixels of the crop, (68,) confidence."""
+        ...

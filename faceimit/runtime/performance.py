@@ -1,0 +1,24 @@
+"""A rendered performance to try a robot on: ten seconds of a face that shows expressions, made on first use."""
+
+import os
+from pathlib import Path
+
+from faceimit.data.synthetic.generate import RENDERER_VERSION, render_clip
+from faceimit.data.video import write_video
+
+SECONDS, FPS, SIZE = 10, 30.0, 256
+SEED, PERSON = 4, 4  # a person who talks and shows expressions, away from the clips that networks are trained on
+
+
+def performance(folder: Path | None = None, seconds: float = SECONDS, size: int = SIZE) -> Path:
+    """The video, rendered if it is not there yet; ``XDG_CACHE_HOME`` moves it.
+
+    Raises:
+        InputError: the folder cannot be written.
+    """
+    base = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faceimit"
+    path = base / f"performance-{RENDERER_VERSION}-{SEED}-{PERSON}-{seconds:g}s-{size}.mp4"
+    if not path.is_file():
+        clip = render_clip(SEED, PERSON, frames=round(seconds * FPS), size=size, fps=FPS, clean=True)
+        write_video(path, clip.frames, FPS)
+    return path

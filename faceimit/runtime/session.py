@@ -1,0 +1,265 @@
+"""A whole run: parts put together, driven, brought to rest, and summed up, whatever happened on the way."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from faceimit.errors import InputError
+from faceimit.face.controls import SPAN
+from faceimit.keyframes.search import At
+from faceimit.robot.drivers import Driver
+from faceimit.robot.profile import RobotProfile
+from faceimit.robot.trajectory import make_planner
+from faceimit.runtime.capture import Capture, Clock
+from faceimit.runtime.detection import BackgroundDetector
+from faceimit.runtime.live import Looker, Stop, drive, ease
+from faceimit.runtime.loop import COMMAND_STAGES, Commanding, Looking, Observers
+from faceimit.runtime.modes import make_mode
+from faceimit.runtime.perception import STAGES, GeometricReader, MappingReader, Perception, Reader
+from faceimit.runtime.simulation import play
+from faceimit.runtime.sources import Picture, Source
+from faceimit.runtime.timing import Timer
+
+DONE, FAILED = "done", "failed"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run goes.
+
+    Attributes:
+        mode: see :mod:`faceimit.runtime.modes`.
+        at: frame of a change that is shown.
+        uniform_rate: targets a second of mode uniform.
+        planner: see :func:`faceimit.robot.trajectory.make_planner`.
+        rate: commands a second.
+        look_ahead_ms: how long a keyframe may take to be known after its score is.
+        duration: seconds, None: until the source ends.
+        fast: play a recording as fast as it can be looked at, on a counted clock.
+        faces: face detector.
+    """
+
+    mode: str = "keyframes"
+    at: At = "apex"
+    uniform_rate: float = 5.0
+    planner: str = "ruckig"
+    rate: float = 50.0
+    look_ahead_ms: float = 200.0
+    duration: float | None = None
+    fast: bool = False
+    faces: str = "dlib"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be.
+
+        Raises:
+            InputError: naming it.
+        """
+        if not 5.0 <= self.rate <= 1000.0:
+            raise InputError(f"expected a rate of 5 to 1000 commands a second but got {self.rate:g}, try 50")
+        if self.duration is not None and not self.duration > 0:
+            raise InputError(f"expected a duration above 0 s but got {self.duration:g}, leave it out to run to the end")
+        if not 0.0 <= self.look_ahead_ms <= 2000.0:
+            raise InputError(f"expected a look-ahead of 0 to 2000 ms but got {self.look_ahead_ms:g}, try 200")
+
+
+@dataclass
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        status: ``done``, why it was stopped, or ``failed``.
+        error: what it failed of, None otherwise.
+        summary: as ``--json`` writes it.
+    """
+
+    status: str
+    summary: dict[str, Any]
+    error: Exception | None = None
+
+
+@dataclass
+class Parts:
+    """What a run is made of."""
+
+    source: Source
+    capture: Capture
+    perception: Perception
+    commanding: Commanding
+    timer: Timer
+    observers: Observers
+    started: float = 0.0
+    ended: float = 0.0
+    notes: list[str] = field(default_factory=list)
+
+
+def make_reader(bundle: Any, profile: RobotProfile) -> Reader:
+    """The bundle's mapping network where it has one, else landmarks and geometry.
+
+    Raises:
+        InputError: neither is there.
+    """
+    if bundle.has_controls:
+        return MappingReader(bundle, profile)
+    if bundle.has_landmarks and profile.geometric:
+        return GeometricReader(bundle, profile)
+    raise InputError(
+        f"the bundle has no mapping network, and no landmarks that profile {profile.name} could use: "
+        "export it with --landmarks or --mapping"
+    )
+
+
+def run(
+    bundle: Any,
+    source: Source,
+    driver: Driver,
+    profile: RobotProfile,
+    settings: Settings,
+    observers: Observers,
+    stop: Stop,
+    make_detector: Callable[[str], Any],
+    clock: Clock = time.monotonic,
+) -> Outcome:
+    """Drive the robot; always comes back with a summary, the robot at rest.
+
+    Args:
+        bundle: loaded.
+        source: open.
+        driver: not yet entered.
+        profile: of the robot.
+        settings: how.
+        observers: of the run; closed at its end.
+        stop: asked to end the run.
+        make_detector: see :func:`faceimit.data.faces.make_detector`.
+        clock: monotonic seconds.
+
+    Raises:
+        InputError: the robot cannot be reached, or settings do not fit, before anything moves.
+    """
+    if settings.fast and source.live:
+        raise InputError(f"{source.name} is live and cannot be played as fast as possible, leave out --fast")
+    timer = Timer("wait", *STAGES, *COMMAND_STAGES)
+    mode = make_mode(settings.mode, settings.at, settings.uniform_rate)
+    detector = make_detector(settings.faces)
+    if not settings.fast:
+        detector = BackgroundDetector(make_detector(settings.faces), detector)
+    try:
+        search = replace(bundle.search, at=mode.at)
+        reader = make_reader(bundle, profile)
+        perception = Perception(bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms)
+        planner = make_planner(settings.planner, profile)
+        warm_up(bundle, reader)
+        commanding = Commanding(driver, planner, profile, timer, observers)
+        parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers)
+        error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)
+    finally:
+        detector.close()
+        observers.tell("close")
+    status = FAILED if error is not None else stop.reason or DONE
+    return Outcome(status, _summary(parts, driver, settings, status, error), error)
+
+
+def warm_up(bundle: Any, reader: Reader) -> None:
+    """Run the networks once, so that the first picture does not wait for them."""
+    crop = np.full((bundle.crop_size, bundle.crop_size, 3), 127, dtype=np.uint8)
+    stream = bundle.score_stream(25.0)
+    stream.push(crop)
+    stream.push(crop)
+    bundle.controls(crop) if isinstance(reader, MappingReader) else bundle.landmarks(crop)
+
+
+def _drive(
+    parts: Parts, looking: Looking, driver: Driver, profile: RobotProfile, settings: Settings, stop: Stop, clock: Clock
+) -> Exception | None:
+    """Drive and bring to rest; what went wrong on the way, unless the robot could not be reached at all."""
+    error: Exception | None = None
+    with driver:
+        parts.started = parts.ended = clock()
+        try:
+            if settings.fast:
+                _play(parts, looking, profile, driver, settings, stop)
+            else:
+                _live(parts, looking, settings, stop, clock)
+        except Exception as reason:
+            error = reason
+        parts.ended = clock()
+        try:
+            if stop.halted:
+                driver.halt()
+            elif not settings.fast:
+                ease(parts.commanding, driver, profile.neutral, SPAN, stop, settings.rate, clock)
+                if stop.halted:
+                    driver.halt()
+        except Exception as reason:
+            error = error or reason
+    return error
+
+
+def _live(parts: Parts, looking: Looking, settings: Settings, stop: Stop, clock: Clock) -> None:
+    parts.commanding.start(clock())
+    looker = Looker(parts.capture, looking, parts.timer, clock)
+    with parts.capture, looker:
+        drive(parts.capture, looker, parts.commanding, stop, settings.rate, settings.duration, clock)
+
+
+def _play(
+    parts: Parts, looking: Looking, profile: RobotProfile, driver: Driver, settings: Settings, stop: Stop
+) -> None:
+    """As fast as possible, then to neutral on the same counted clock."""
+    parts.commanding.start(0.0)
+    end = play(_recorded(parts, settings, stop), looking, parts.commanding, settings.rate)
+    clock = _Counted(end)
+    ease(parts.commanding, driver, profile.neutral, SPAN, stop, settings.rate, clock.now, clock.pause)
+
+
+class _Counted:
+    """A clock that goes on when somebody pauses."""
+
+    def __init__(self, start: float) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        return self._now
+
+    def pause(self, seconds: float) -> None:
+        self._now += seconds
+
+
+def _recorded(parts: Parts, settings: Settings, stop: Stop) -> Any:
+    for index, (time_s, image) in enumerate(parts.source.pictures()):
+        if stop.reason is not None or (settings.duration is not None and time_s >= settings.duration):
+            return
+        parts.capture.captured = index + 1
+        yield Picture(index, time_s, image, time_s)
+
+
+def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, error: Exception | None) -> dict[str, Any]:
+    perception, commanding, capture = parts.perception, parts.commanding, parts.capture
+    elapsed = max(parts.ended - parts.started, 1e-9)
+    notes = [*parts.notes, *parts.observers.notes]
+    notes += [parts.source.note] if parts.source.note else []
+    notes += [f"the source was lost {capture.losses} times"] if capture.losses else []
+    return {
+        "status": status,
+        "error": None if error is None else " ".join(str(error).split()) or type(error).__name__,
+        "source": parts.source.name,
+        "robot": driver.profile.name,
+        "mode": settings.mode,
+        "seconds": round(elapsed, 3),
+        "frames": capture.captured,
+        "frames_with_face": perception.faces,
+        "keyframes": perception.keyframes,
+        "commands": driver.counts.sent,
+        "undelivered_commands": driver.counts.undelivered,
+        "dropped_frames": capture.latest.dropped,
+        "refused_readings": perception.refused,
+        "stale_holds": commanding.holds,
+        "limit_violations": commanding.watch.violations,
+        "latency_ms": parts.timer.milliseconds(),
+        "fps": round(perception.frames / elapsed, 3),
+        "source_fps": round(parts.source.fps, 3),
+        "notes": notes,
+    }
