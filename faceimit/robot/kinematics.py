@@ -125,8 +125,9 @@ def can_stop(state: State, limits: Limits, slack: float = 0.0) -> np.ndarray:
 def reachable(state: State, wanted: State, seconds: float, limits: Limits, slack: float = 1e-6) -> np.ndarray:
     """Whether a motion within the limits leads from a state to another in exactly so many seconds.
 
-    Sufficient: True is certain, to `slack` of each limit. It finds every motion of one or two constant jerks, and every
-    motion at all that is clear of the limits of velocity and acceleration.
+    Sufficient: True is certain, to `slack` of each limit. It finds every motion of one or two constant jerks, of a jerk
+    to the limit of acceleration or velocity and one from it, and any motion that is clear of these limits; so of a
+    planner's motion all but some of the shortest moves.
     """
     h, J = seconds, limits.jerk
     p, v, a = state
@@ -136,9 +137,13 @@ def reachable(state: State, wanted: State, seconds: float, limits: Limits, slack
     z = (wanted.position - p - v * h - a * h * h / 2) * 6 / h**3
     rounding = 1e-13 * (np.abs(wanted.position) + np.abs(p) + limits.high - limits.low) * 6 / h**3
     tolerance = slack * J + rounding
-    return _two_jerks(state, (x, y, z), h, limits, tolerance) | _any_jerk(
-        state, wanted, (x, y, z), h, limits, tolerance
-    )
+    found = _two_jerks(state, (x, y, z), h, limits, tolerance)
+    for test in (_any_jerk, _touching):
+        if not found.all():
+            rest = ~found
+            demand = (x[rest], y[rest], z[rest])
+            found[rest] = test(state.pick(rest), wanted.pick(rest), demand, h, limits.pick(rest), tolerance[rest])
+    return found
 
 
 def _two_jerks(
@@ -153,10 +158,12 @@ def _two_jerks(
     first = np.where(constant, x, (x * z - y * y) / safe)
     gap = np.where(np.abs(first - x) <= 1e-9 * J, 1.0, first - x)
     share = np.where(constant, 0.0, (first - y) / gap)  # of the second jerk
-    inside = (share >= 0) & (share <= 1)
     share = np.clip(share, 0.0, 1.0)
     second = np.where(constant, x, first - (first - x) / np.maximum(share, 1e-12))
-    solved = inside & (constant | (np.abs(bend) > 1e-9 * J))
+    less = first - second  # put in again: the solution does not exist where two demands agree and the third does not
+    solved = np.abs(first - less * share - x) <= tolerance
+    solved &= np.abs(first - less * share**2 - y) <= tolerance
+    solved &= np.abs(first - less * share**3 - z) <= tolerance
     switch = _phase(state, first, (1 - share) * h)
     quick = np.maximum(np.abs(first), np.abs(second)) <= J + tolerance
     gentle = np.abs(switch.acceleration) <= limits.acceleration * (1 + 1e-6)
@@ -185,6 +192,35 @@ def _any_jerk(
     a = (np.abs(state.acceleration + wanted.acceleration) + limits.jerk * h) / 2
     v = (np.abs(state.velocity + wanted.velocity) + a * h) / 2
     return possible & (a <= limits.acceleration) & (v <= limits.velocity)
+
+
+def _touching(
+    state: State, wanted: State, needed: tuple[np.ndarray, ...], h: float, limits: Limits, tolerance: np.ndarray
+) -> np.ndarray:
+    """Full jerk to the limit of acceleration, or to a velocity, a while there, and full jerk from there."""
+    (_, v, a), b, J = state, wanted.acceleration, limits.jerk
+    sign, turn = np.where(a < 0, -1.0, 1.0), np.sign(a)
+    rise, fall = limits.acceleration - a * sign, limits.acceleration - b * sign
+    limit = (b * sign >= 0) & _two_ramps(needed, sign * J, rise / (J * h), -sign * J, fall / (J * h), tolerance)
+    slow = (a * b < 0) & (np.abs(v + a * np.abs(a) / (2 * J)) <= limits.velocity * (1 + 1e-6))
+    return limit | slow & _two_ramps(needed, -turn * J, np.abs(a) / (J * h), -turn * J, np.abs(b) / (J * h), tolerance)
+
+
+def _two_ramps(
+    needed: tuple[np.ndarray, ...],
+    first: np.ndarray,
+    first_share: np.ndarray,
+    last: np.ndarray,
+    last_share: np.ndarray,
+    tolerance: np.ndarray,
+) -> np.ndarray:
+    """Whether a jerk for the first share of the time, none, and another for the last share meet the three demands."""
+    x, y, z = needed
+    left = 1 - first_share
+    meets = (first_share >= 0) & (last_share >= 0) & (last_share <= left + 1e-9)
+    meets &= np.abs(first * first_share + last * last_share - x) <= tolerance
+    meets &= np.abs(first * (1 - left**2) + last * last_share**2 - y) <= tolerance
+    return meets & (np.abs(first * (1 - left**3) + last * last_share**3 - z) <= tolerance)
 
 
 def _bang_bang(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
