@@ -199,24 +199,31 @@ def to_blendshapes(values: np.ndarray) -> np.ndarray:
     Args:
         values: (..., 30) controls in their units.
     """
+    linear = effort_terms(values)
+    result = _bounded_least_squares(linear.reshape(-1, linear.shape[-1]))
+    return result.reshape(linear.shape).astype(np.float32)
+
+
+_ROWS: np.ndarray = np.abs(MATRIX).max(axis=1) > 0
+_REACH: np.ndarray = np.abs(MATRIX).max(axis=1)[_ROWS]
+_WEIGHTED: np.ndarray = MATRIX[_ROWS] / _REACH[:, None]
+# (52, 52) S of the same minimum written as e S e / 2 - e . l over 0 <= e <= 1; l depends on the values.
+EFFORT_SQUARE: np.ndarray = _WEIGHTED.T @ _WEIGHTED + _EFFORT * np.eye(MATRIX.shape[1])
+_STEP: float = 1.0 / float(np.linalg.eigvalsh(EFFORT_SQUARE)[-1])
+
+
+def effort_terms(values: np.ndarray) -> np.ndarray:
+    """(..., 52) l of :data:`EFFORT_SQUARE` for values (..., 30) in their units."""
     deviation = np.asarray(values, dtype=np.float64) - NEUTRAL
-    reach = np.abs(MATRIX).max(axis=1)
-    rows = reach > 0
-    matrix = MATRIX[rows] / reach[rows, None]
-    target = np.clip(deviation, LEAST, MOST)[..., rows] / reach[rows]
-    flat = target.reshape(-1, target.shape[-1])
-    result = _bounded_least_squares(matrix, flat)
-    return result.reshape(*deviation.shape[:-1], matrix.shape[1]).astype(np.float32)
+    return np.clip(deviation, LEAST, MOST)[..., _ROWS] / _REACH @ _WEIGHTED
 
 
-def _bounded_least_squares(matrix: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Minimum over [0, 1] of |matrix e - target|^2 + effort |e|^2, row by row; accelerated projected gradient."""
-    square = matrix.T @ matrix + _EFFORT * np.eye(matrix.shape[1])
-    linear, step = target @ matrix, 1.0 / np.linalg.eigvalsh(square)[-1]
+def _bounded_least_squares(linear: np.ndarray) -> np.ndarray:
+    """Minimum over [0, 1], row by row, by accelerated projected gradient."""
     found = ahead = np.zeros_like(linear)
     momentum = 1.0
     for _ in range(_ROUNDS):
-        moved = np.clip(ahead - step * (ahead @ square - linear), 0.0, 1.0)
+        moved = np.clip(ahead - _STEP * (ahead @ EFFORT_SQUARE - linear), 0.0, 1.0)
         following = 0.5 * (1 + np.sqrt(1 + 4 * momentum**2))
         ahead = moved + (momentum - 1) / following * (moved - found)
         found, momentum = moved, following
