@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy.signal import find_peaks, peak_prominences
 
 from faceimit.data.targets import smooth, valid_runs
 
@@ -98,8 +97,12 @@ def true_keyframes(scores: np.ndarray, fps: float, params: SearchParams = TRUE_P
 
 
 def local_maxima(scores: np.ndarray, height: float = 0.0) -> np.ndarray:
-    """Indices (P,) of the local maxima of (T,) finite scores, of at least ``height``."""
-    return find_peaks(scores, height=height)[0]
+    """Indices (P,) of the local maxima of (T,) finite scores, of at least ``height``; of a plateau its middle."""
+    ends = np.flatnonzero(np.append(scores[1:] != scores[:-1], len(scores) > 0))  # last frame of each level
+    levels = scores[ends]
+    peaks = 1 + np.flatnonzero((levels[1:-1] > levels[:-2]) & (levels[1:-1] > levels[2:]))
+    peaks = peaks[levels[peaks] >= height]
+    return (ends[peaks - 1] + 1 + ends[peaks]) // 2
 
 
 def select_by_distance(peaks: np.ndarray, heights: np.ndarray, distance: int) -> np.ndarray:
@@ -159,6 +162,8 @@ def settled_frame(scores: np.ndarray, peak: int, params: SearchParams) -> int:
 
 def _search_run(scores: np.ndarray, fps: float, params: SearchParams) -> list[int]:
     """Keyframes in (T,) finite, smoothed scores."""
+    from scipy.signal import peak_prominences  # late: half a second that the search on a robot does not need
+
     peaks = local_maxima(scores, params.height)
     peaks = peaks[select_by_distance(peaks, scores[peaks], params.distance(fps))]
     peaks = peaks[peak_prominences(scores, peaks)[0] >= params.prominence]
