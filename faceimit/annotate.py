@@ -127,7 +127,7 @@ def _show_table(title: str, problems: Sequence[Problem]) -> None:
 def _parser() -> CommandParser:
     parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-annotate")
     parser.add_argument(
-        "videos", type=Path, nargs="+", metavar="VIDEO_OR_FOLDER", help="videos, folders of videos, or a corpus' root"
+        "videos", type=_named, nargs="+", metavar="VIDEO_OR_FOLDER", help="videos, folders of videos, or a corpus' root"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder of the store, made if need be")
     parser.add_argument(
@@ -149,6 +149,12 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--shard", metavar="I/N", help="only the I-th of N shares; the store is not packed")
     return parser
+
+
+def _named(text: str) -> Path:
+    if not text:  # an unset variable of the shell; Path("") would be the current folder
+        raise argparse.ArgumentTypeError("expected a video or a folder but got an empty name")
+    return Path(text)
 
 
 def _at_least_one(text: str) -> int:

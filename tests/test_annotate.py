@@ -74,6 +74,7 @@ def test_bad_input(folder, tmp_path, capsys, monkeypatch):
     plug_in = ["--annotator", SPEC]
     assert "does not exist" in refused(capsys, tmp_path / "nowhere", *out, *plug_in)
     (tmp_path / "empty").mkdir()
+    assert "empty name" in refused(capsys, "", *out, *plug_in)
     assert "no video" in refused(capsys, tmp_path / "empty", *out, *plug_in)
     assert "no annotator 'medapipe'" in refused(capsys, folder, *out, "--annotator", "medapipe")
     assert "no.task does not exist" in refused(capsys, folder, *out, "--model", tmp_path / "no.task")

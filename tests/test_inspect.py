@@ -40,6 +40,14 @@ def test_values_without_names_are_read_with_a_hint(tmp_path, capsys):
     assert run_command(inspect, [table, "--out", str(tmp_path / "a.html"), "--names", "table"]) == 0
 
 
+def test_a_store_without_a_clip_names_its_report(tmp_path, capsys):
+    (tmp_path / "S").mkdir()
+    for name in ("report.json", "workers.log"):
+        (tmp_path / "S" / name).write_text("{}")
+    assert run_command(inspect, [str(tmp_path / "S")]) == 2
+    assert "annotation store without a clip yet, see why in" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

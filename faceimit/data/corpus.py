@@ -23,7 +23,7 @@ class Corpus:
 
     Args:
         sources: clip files, clips of a store, or clips.
-        memory: bytes of frames to keep.
+        memory: bytes of frames to keep; of flow too, in :attr:`flow`.
         flow: also read exact flow and occlusion where a file has them.
     """
 
@@ -31,7 +31,7 @@ class Corpus:
         if not sources:
             raise InputError("the split holds no clips, try a larger clips=... or another data root")
         self._sources = list(sources)
-        self._memory, self._flow = memory, flow
+        self.memory, self._flow = memory, flow
         self._kept: OrderedDict[int, Clip] = OrderedDict()
         self._bytes = 0
         self._keeps_lazy = sum(source.nbytes for source in sources if isinstance(source, LazyClip)) <= memory
@@ -82,7 +82,7 @@ class Corpus:
     def _keep(self, index: int, clip: Clip) -> None:
         self._kept[index] = clip
         self._bytes += size_in_bytes(clip)
-        while self._bytes > self._memory and len(self._kept) > 1:
+        while self._bytes > self.memory and len(self._kept) > 1:
             _, dropped = self._kept.popitem(last=False)
             self._bytes -= size_in_bytes(dropped)
 

@@ -48,7 +48,7 @@ def digests(store: Store, infos: Sequence[ClipInfo], cache: Path | None = None) 
         infos: of the clips.
         cache: folder of one file for these very rows; None: it is neither read nor written.
     """
-    if cache is None:
+    if cache is None or not infos:
         return [digest_of(store, info) for info in infos]
     path = cache / f"digest-{_key(infos)}.npz"
     found = _load(path, infos)

@@ -9,8 +9,10 @@ One row is one clip and one row group, so that one clip is read without its neig
 are read alone. ``datasets.load_dataset("parquet", data_files="STORE/clips-*.parquet")`` and pyarrow read it too.
 """
 
+import contextlib
 import hashlib
 import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -38,6 +40,8 @@ __all__ = ["ARRAYS", "INFO", "SCHEMA_VERSION", "ClipInfo", "Store", "StoredClip"
 # A shard is full when it holds so many frames (about 200 MB) or clips.
 SHARD_FRAMES = 65536
 SHARD_CLIPS = 256
+# An unfinished file that has not grown for so long is nobody's any more.
+ABANDONED_S = 300.0
 
 
 class Store:
@@ -117,6 +121,7 @@ class Store:
             InputError: a damaged file, a full disk; nothing is lost then.
         """
         self._look()
+        self._clean()
         parts, old = self._parts(), self._shards
         if not parts and len(self._places) == sum(len(self._names_in(path)) for path in old):
             return
@@ -182,6 +187,14 @@ class Store:
         return read_table(path, ["name"]).column("name").to_pylist()
 
     # ------------------------------------------------------------------ packing
+
+    def _clean(self) -> None:
+        """Remove what killed writers left unfinished, but nothing that another process may be writing just now."""
+        held = {self._part(name).name for name in self.names()}
+        for path in [*self.path.glob(".clips.parquet.*"), *(self.path / "parts").glob(".*.parquet.*")]:
+            with contextlib.suppress(FileNotFoundError):
+                if path.name[1:].rpartition(".")[0] in held or time.time() - path.stat().st_mtime > ABANDONED_S:
+                    path.unlink()
 
     @staticmethod
     def _groups(infos: Iterable[ClipInfo]) -> Iterator[list[str]]:

@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import sys
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from faceimit.data.corpus import Corpus
 from faceimit.nets.keyframe import SCALES, KeyframeNet
 
 Levels = tuple[np.ndarray, ...]
@@ -48,6 +51,34 @@ class FlowCache:
     def _computed(self, frames: np.ndarray) -> Levels:
         device = next(self.net.parameters()).device
         return flow_levels(self.net, torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).to(device))
+
+
+def fill(corpus: Corpus, cache: FlowCache, shown: float, visible: bool = True) -> bool:
+    """Flow of all clips into ``corpus.flow``, where that is less work than the flow of every window that training shows
+    and fits into the corpus' memory.
+
+    Args:
+        corpus: the training clips.
+        cache: by which it is computed.
+        shown: frames of all windows of the training.
+        visible: show how far it is, and say why it is not done.
+
+    Returns:
+        Whether it is done; otherwise nothing is kept, and a window's flow is computed when it is shown.
+    """
+    frames = sum(corpus.lengths())
+    reason = f"training shows {shown:,.0f} frames of windows" if frames > shown else ""
+    for index in _track(range(0 if reason else len(corpus)), "flow of the training clips", visible):
+        if index not in corpus.flow:
+            corpus.flow[index] = cache.levels(corpus[index].frames)
+        size = sum(level.nbytes for level in corpus.flow[index]) / len(corpus.flow[index][0]) * frames
+        if size > corpus.memory:
+            corpus.flow.clear()
+            reason = f"it would take {size / 1e9:.1f} GB, and data.memory is {corpus.memory / 1e9:.1f}"
+            break
+    if reason and visible:
+        print(f"flow of {frames:,} training frames is not computed beforehand: {reason}", file=sys.stderr)
+    return not reason
 
 
 def weights_key(net: KeyframeNet) -> str:
@@ -96,3 +127,12 @@ def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> Levels:
 def as_float(frames: Tensor) -> Tensor:
     """uint8 pictures to [0, 1]; done on the device, a quarter of the bytes travels."""
     return frames.float().div(255.0) if frames.dtype == torch.uint8 else frames
+
+
+def _track(steps: range, what: str, shown: bool) -> Iterable[int]:
+    """The steps, with a progress bar on stderr."""
+    from rich.console import Console
+    from rich.progress import track as bar
+
+    console = Console(stderr=True)
+    return bar(steps, what, console=console, transient=True, disable=not (shown and console.is_terminal))

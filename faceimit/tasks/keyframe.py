@@ -1,6 +1,6 @@
 """Training of the keyframe score, jointly with the flow it looks through."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
 from faceimit.tasks import pictures
-from faceimit.tasks.flow_cache import FlowCache, as_float
+from faceimit.tasks.flow_cache import FlowCache, as_float, fill
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
@@ -179,9 +179,9 @@ class KeyframeTask(pl.LightningModule):
         if self.hparams["start"] != "none":
             load_start(start, self.hparams["start"])
         cache = FlowCache(self.hparams["flow_cache"], start.eval().to(self.device))
-        for index in track(range(len(corpus)), "flow of the training clips", self.trainer.is_global_zero):
-            if index not in corpus.flow:
-                corpus.flow[index] = cache.levels(corpus[index].frames)
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        shown = float(self.trainer.estimated_stepping_batches) * data.batch_size * data.window
+        fill(corpus, cache, shown, self.trainer.is_global_zero)
 
     # ------------------------------------------------------------------ validation and test
 
@@ -278,11 +278,3 @@ def load_start(net: KeyframeNet, source: str) -> None:
         net.load_state_dict(state)
     except RuntimeError as error:
         raise InputError(f"weights {source} are of another network than this task's, try task.start=none") from error
-
-
-def track(steps: range, what: str, shown: bool) -> Iterable[int]:
-    """The steps, with a progress bar on stderr."""
-    from rich.console import Console
-    from rich.progress import track as bar
-
-    return bar(steps, what, console=Console(stderr=True), transient=True, disable=not shown)

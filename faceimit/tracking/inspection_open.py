@@ -62,6 +62,8 @@ def _open_folder(path: Path, options: Options) -> Source:
         raise InputError(f"{path} is an exported bundle, which this version cannot inspect: give {CAN_BE}")
     if any(path.glob("clips-*.parquet")) or any((path / "parts").glob("*.parquet")):
         return StoreSource(path)
+    if (path / "workers.log").is_file() and not any(path.glob("*.parquet")):
+        raise InputError(f"{path} is an annotation store without a clip yet, see why in {path / 'report.json'}")
     if is_saved(path) or any(path.glob("*.parquet")):
         return _pairs(path, options)
     for corpus in ("voxceleb", "300vw", "caer"):

@@ -1,4 +1,5 @@
 import contextlib
+import os
 import shutil
 
 import numpy as np
@@ -194,3 +195,20 @@ def test_huggingface_datasets_reads_it(tmp_path):
         for name in ARRAYS:
             assert np.array_equal(np.array(row[name]), getattr(clip, name)), name
     shutil.rmtree(tmp_path / "cache")
+
+
+def test_what_killed_writers_left_is_removed(tmp_path):
+    store = Store(tmp_path)
+    store.write(stored("a"))
+    half = f".{store._part('a').name}.x1", f".{store._part('b').name}.x2", f".{store._part('c').name}.x3"
+    for name in half:
+        (tmp_path / "parts" / name).write_bytes(b"half")
+    (tmp_path / ".clips.parquet.x4").write_bytes(b"half")
+    for old in (tmp_path / "parts" / half[1], tmp_path / ".clips.parquet.x4"):
+        os.utime(old, (0, 0))
+    for _ in range(2):  # the second time there is nothing to pack
+        store.pack()
+        left = sorted(p.name for p in tmp_path.rglob("*") if p.is_file())
+        assert left == sorted([half[2], store._listed()[0].name])  # that one may be being written just now
+        (tmp_path / ".clips.parquet.x5").write_bytes(b"half")
+        os.utime(tmp_path / ".clips.parquet.x5", (0, 0))

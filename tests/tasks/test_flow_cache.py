@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from faceimit.data.corpus import Corpus
 from faceimit.nets.keyframe import KeyframeNet
-from faceimit.tasks.flow_cache import FlowCache, flow_levels
+from faceimit.tasks.flow_cache import FlowCache, fill, flow_levels
 from tests.clips import blob_clip
 
 
@@ -43,3 +44,17 @@ def test_a_damaged_file_is_computed_again(net, tmp_path):
     path.write_bytes(path.read_bytes()[:100])
     assert np.array_equal(cache.levels(frames)[0], first[0])
     assert [p.suffix for p in cache.folder.iterdir()] == [".npz"]
+
+
+def test_flow_is_computed_beforehand_only_where_that_is_less_work_and_fits(net, capsys):
+    def filled(shown, memory):
+        corpus = Corpus([blob_clip(seed, frames=6) for seed in range(3)], memory)
+        return fill(corpus, FlowCache(None, net), shown), sorted(corpus.flow), capsys.readouterr().err
+
+    assert filled(18, 2e9) == (True, [0, 1, 2], "")
+    done, kept, said = filled(17, 2e9)
+    assert (done, kept) == (False, [])
+    assert "18 training frames is not computed beforehand: training shows 17 frames" in said
+    done, kept, said = filled(float("inf"), 1e3)
+    assert (done, kept) == (False, [])
+    assert "data.memory" in said

@@ -98,7 +98,7 @@ def rendered(figure):
 def test_reused_flow_is_that_of_the_starting_weights():
     task = KeyframeTask(**SMALL, joint=1, joint_every=2, reuse_flow=True, warmup=1)
     before = {name: p.detach().clone() for name, p in task.net.flow.named_parameters()}
-    data = Blobs(window=4, batch_size=2, steps=3, augmentation={})
+    data = Blobs(window=10, batch_size=2, steps=6, augmentation={})
     trainer(max_epochs=1, limit_val_batches=0).fit(task, data)
     corpus = data.corpus("train")
     assert sorted(corpus.flow) == [0, 1, 2]

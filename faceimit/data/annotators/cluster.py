@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Generator, Iterable
 from itertools import islice
@@ -11,6 +12,8 @@ from typing import Any
 from faceimit.data.annotators.job import Job, Outcome, do
 from faceimit.data.annotators.protocol import AnnotatorSpec
 from faceimit.errors import InputError
+
+CONNECT_S = 10.0
 
 
 def run_ray(
@@ -51,14 +54,29 @@ def _connected(workers: int | None) -> Any:
     except ImportError as error:
         raise InputError("Ray is not installed: pip install 'faceimit[cluster]'") from error
     address = os.environ.get("RAY_ADDRESS")
+    _check_answers(address)
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        raise InputError(
-            f"no Ray cluster answers at {address or 'this machine'} ({error}), check RAY_ADDRESS and `ray status`"
-        ) from error
+        raise _no_cluster(address, error) from error
     return ray
+
+
+def _check_answers(address: str | None) -> None:
+    """Ray itself tries a wrong HOST:PORT for minutes; other addresses (auto, local, ray://...) are left to it."""
+    host, _, port = (address or "").rpartition(":")
+    if not (host and port.isdecimal()) or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str | None, error: Exception) -> InputError:
+    where = address or "this machine"
+    return InputError(f"no Ray cluster answers at {where} ({error}), check RAY_ADDRESS and `ray status`")
 
 
 def _outcome(ray: Any, reference: Any, job: Job) -> Outcome:

@@ -48,6 +48,7 @@ MEDIAPIPE = "mediapipe"
 GROUP = "faceimit.annotators"
 NO_FACE = "no face found"
 POINTS = 478
+REQUIRED = ("name", "version", "model_sha256", "annotate", "close")
 
 
 class Annotator(Protocol):
@@ -99,7 +100,22 @@ def make_annotator(spec: AnnotatorSpec) -> Annotator:
         from faceimit.data.annotators.mediapipe_faces import MediaPipeAnnotator
 
         return MediaPipeAnnotator(spec.model)
-    return _class_of(spec.kind)(None if spec.model is None else Path(spec.model))
+    try:
+        annotator = _class_of(spec.kind)(None if spec.model is None else Path(spec.model))
+    except InputError:
+        raise
+    except Exception as error:  # somebody else's code
+        raise InputError(
+            f"annotator {spec.kind} cannot be made with the model {spec.model} "
+            f"({type(error).__name__}: {' '.join(str(error).split())}), check --model, or mend it"
+        ) from error
+    lacking = [name for name in REQUIRED if not hasattr(annotator, name)]
+    if lacking:
+        raise InputError(
+            f"expected {spec.kind} to be an annotator but it has no {', '.join(lacking)}, "
+            f"derive it from faceimit.data.annotators.protocol.FrameAnnotator"
+        )
+    return annotator
 
 
 class FrameAnnotator(ABC):
@@ -189,9 +205,13 @@ def _class_of(kind: str) -> Callable[[Path | None], Any]:
             raise InputError(
                 f"there is no annotator {kind!r}, valid names: {', '.join(names)}, or give package.module:Class"
             )
-        return found[0].load()
+        return _loaded(kind, found[0].load)
+    return _loaded(kind, lambda: getattr(importlib.import_module(module), attribute))
+
+
+def _loaded(kind: str, load: Callable[[], Any]) -> Callable[[Path | None], Any]:
     try:
-        return getattr(importlib.import_module(module), attribute)
+        return load()
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"annotator {kind} cannot be imported ({error}), check the name and that PYTHONPATH holds its folder"

@@ -1,6 +1,7 @@
 """Annotate many files into a store: resumable after any end, idempotent, on one machine or many."""
 
 import contextlib
+import tempfile
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,6 +150,12 @@ def _make(folder: Path) -> None:
     except OSError as error:
         raise InputError(
             f"cannot make the store {folder} ({error.strerror or error}), choose another folder"
+        ) from error
+    try:  # what permissions, mounts and full disks allow is told by writing alone
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise InputError(
+            f"cannot write into the store {folder} ({error.strerror or error}), choose another folder"
         ) from error
 
 

@@ -99,16 +99,19 @@ def _named(place: str, folder: Path, files: Iterable[str], problems: list[Proble
 def _groups(base: Path, paths: Iterable[Path], problems: list[Problem]) -> Iterator[tuple[str, Path, list[str]]]:
     """(posix path below the base, folder, file names) of every folder, and of the files given one by one."""
     given = sorted(set(paths))
-    folders = [path for path in given if path.is_dir()]
-    outer = [path for path in folders if not any(other in path.parents for other in folders)]
+    folders = {path for path in given if path.is_dir()}
+    outer = sorted(path for path in folders if folders.isdisjoint(path.parents))
     for folder in outer:
         below = folder.relative_to(base).as_posix()
         for place, files in walk(base, "" if below == "." else below, problems):
             yield place, base / place, files
-    alone = [path for path in given if path not in folders and not any(folder in path.parents for folder in outer)]
-    for parent in sorted({path.parent for path in alone}):
+    alone: dict[Path, list[str]] = {}
+    for path in given:
+        if path not in folders and folders.isdisjoint(path.parents):
+            alone.setdefault(path.parent, []).append(path.name)
+    for parent in sorted(alone):
         below = parent.relative_to(base).as_posix()
-        yield "" if below == "." else below, parent, [path.name for path in alone if path.parent == parent]
+        yield "" if below == "." else below, parent, alone[parent]
 
 
 class _Once:

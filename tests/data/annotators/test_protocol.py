@@ -122,6 +122,20 @@ def test_a_plug_in_by_its_entry_point(monkeypatch):
         make_annotator(AnnotatorSpec("your"))
 
 
+def test_an_entry_point_to_nowhere(monkeypatch):
+    monkeypatch.setattr(protocol, "entry_points", lambda group: [EntryPoint("mine", "no_such_module:A", group)])
+    with pytest.raises(InputError, match="annotator mine cannot be imported"):
+        make_annotator(AnnotatorSpec("mine"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sentence"), [("os:getcwd", "cannot be made .*TypeError"), ("builtins:str", "has no name, version")]
+)
+def test_something_that_is_no_annotator(kind, sentence):
+    with pytest.raises(InputError, match=sentence):
+        make_annotator(AnnotatorSpec(kind, "model"))
+
+
 @pytest.mark.parametrize("kind", ["no_such_module:A", "tests.square_annotator:No"])
 def test_a_plug_in_that_is_not_there(kind):
     with pytest.raises(InputError, match=f"annotator {kind} cannot be imported"):

@@ -167,10 +167,29 @@ def test_a_ray_cluster_that_is_not_there(tmp_path, monkeypatch):
     def init(**_):
         raise ConnectionError("nobody answers")
 
-    monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(InputError, match=r"no Ray cluster answers at 127\.0\.0\.1:1"):
+    with pytest.raises(InputError, match="no Ray cluster answers at auto"):
         run(videos(tmp_path / "videos", "a"), tmp_path / "store", engine="ray")
+
+
+def test_ray_is_not_asked_where_nobody_listens(tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray")
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it would try for minutes"))
+    for address in ("127.0.0.1:1", "localhost:99999"):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        with pytest.raises(InputError, match=f"no Ray cluster answers at {address}"):
+            run(videos(tmp_path / "videos", "a"), tmp_path / "store", engine="ray")
+
+
+def test_a_store_on_a_read_only_disk_is_refused_before_the_work(tmp_path, monkeypatch):
+    def refuse(**_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    with pytest.raises(InputError, match=r"cannot write into the store .* \(Read-only file system\)"):
+        run(videos(tmp_path / "videos", "a"), tmp_path / "store")
+    assert list((tmp_path / "store").iterdir()) == []
 
 
 def started(folder, store, *, pause="0.05", **options):
