@@ -148,7 +148,7 @@ class SafetyFilter:
         self._clock.start(now)
         self._watchdog.restart()
         self._mode: Mode = "live"
-        self._last_command, self._since_command = pose, 0.0
+        self._last_command, self._last_speed, self._since_command = pose, np.zeros_like(pose), 0.0
         self._go_over(self._soft_start)
 
     @property
@@ -236,12 +236,18 @@ class SafetyFilter:
         motion = _at_rest(position)
         if whole:
             motion[1:] = np.where(finite[..., None], command[1:], 0.0)
-        elif self._since_command > 0:
-            speed = (position - self._last_command) / self._since_command
-            motion[1] = np.where(np.abs(speed) <= self._limits.velocity, speed, 0.0)  # a jump is no motion
+        elif step > 0:
+            motion[1] = self._speed(position)
         if step > 0:
             self._last_command, self._since_command = position, 0.0
         return motion, finite
+
+    def _speed(self, position: np.ndarray) -> np.ndarray:
+        """Velocity of a series of commands now: the smaller of the last two, so that a single step is no motion."""
+        speed = (position - self._last_command) / self._since_command
+        before, self._last_speed = self._last_speed, speed
+        both = np.where(speed * before > 0, np.minimum(np.abs(speed), np.abs(before)), 0.0)
+        return np.where(both <= self._limits.velocity, np.sign(speed) * both, 0.0)
 
     def _enter(self, mode: Mode) -> None:
         """Where the mode changes, begin the way over to what it wants."""

@@ -31,7 +31,7 @@ from faceimit.robot.profile import RobotProfile
 # Ruckig's tolerances are absolute: it fails on degrees and seconds, not on shares of the range and twentieths of a
 # second, in which all limits of the table are of the order of 1.
 _TICK = 0.05
-_OUTSIDE = 1e-9  # of the range, that a trajectory may seem to leave it by rounding
+_OUTSIDE = 1e-7  # of the range: ruckig meets a target at its end to 1e-8; what is sent is cut
 
 # Parts that arrive together. Fewer, larger groups are also quicker to plan than the eight parts.
 GROUPS: tuple[tuple[Part, ...], ...] = (("brow", "jaw", "lip", "nose"), ("eyelid",), ("gaze",), ("head", "neck"))
@@ -75,8 +75,9 @@ class RuckigPlanner:
         members = [[i for part in group for i in PARTS[part]] for group in GROUPS]
         order = np.concatenate(members)
         self._order, self._back = order, np.argsort(order)
-        self._low = np.where(profile.mask, profile.low, profile.neutral)[order]
-        self._high = np.where(profile.mask, profile.high, profile.neutral)[order]
+        self._lowest = np.where(profile.mask, profile.low, profile.neutral)
+        self._highest = np.where(profile.mask, profile.high, profile.neutral)
+        self._low, self._high = self._lowest[order], self._highest[order]
         self._origin, self._span = profile.low[order], (profile.high - profile.low)[order]
         self._units = np.array([[1.0], [1 / _TICK], [1 / _TICK**2]]) * (profile.high - profile.low)
         self._offset = np.array([[1.0], [0.0], [0.0]]) * profile.low
@@ -112,7 +113,9 @@ class RuckigPlanner:
         """(3, 30) position, velocity and acceleration at `now`."""
         rows = zip(*[group.state(now) for group in self._groups], strict=True)
         flat = np.array([value for row in rows for values in row for value in values])
-        return flat.reshape(3, -1)[:, self._back] * self._units + self._offset
+        state = flat.reshape(3, -1)[:, self._back] * self._units + self._offset
+        np.minimum(np.maximum(state[0], self._lowest), self._highest, out=state[0])
+        return state
 
     def arrival(self) -> float:
         """Seconds at which the last group is at its target."""
