@@ -18,6 +18,7 @@ from faceimit.runtime.loop import Command, Commanding, Decision, Looking
 from faceimit.runtime.timing import Timer
 
 TAKE_S = 0.1  # the looking thread looks this often whether it is to end
+SOFT_S = 1.0  # the way to neutral takes that long, or as long as the limits ask
 EASE_S = 6.0  # at most this long on the way to neutral
 AT_REST = 1e-3  # of a control's range: this near to neutral is neutral
 GIVE_UP_S = 0.5  # a robot that is gone for so long on the way to neutral is not waited for
@@ -115,7 +116,8 @@ def drive(
             break
         commanding.command(last)
         if decision is not None:
-            commanding.answered(decision, clock())
+            now = clock()
+            commanding.answered(decision, now, now - decision.picture.captured)
     for error in (looker.error, capture.error):
         if error is not None:
             raise error
@@ -136,7 +138,7 @@ def ease(
     away_since: float | None = None
     while not stop.halted and clock() - start < EASE_S:
         now = clock()
-        commanding.rest(neutral, now)
+        commanding.rest(neutral, now, start + SOFT_S)
         command = commanding.command(now)
         away_since = (away_since or now) if getattr(robot, "away", False) else None
         if _at(command, neutral, span) or (away_since is not None and now - away_since > GIVE_UP_S):

@@ -12,7 +12,7 @@ import numpy as np
 from faceimit.robot.profile import RobotProfile
 from faceimit.robot.trajectory import Planner
 from faceimit.runtime.modes import Mode, Target
-from faceimit.runtime.perception import Percept, Perception
+from faceimit.runtime.perception import Percept
 from faceimit.runtime.sources import Picture
 from faceimit.runtime.timing import Timer
 from faceimit.runtime.watch import LimitWatch
@@ -24,8 +24,8 @@ NEVER = float("-inf")
 class Robot(Protocol):
     """What of a driver (:mod:`faceimit.robot.drivers`) the loop needs."""
 
-    def send(self, values: np.ndarray, now: float, input_time: float | None = None) -> np.ndarray:
-        """Send a command within the limits, return what was sent (30,)."""
+    def send(self, command: np.ndarray, now: float, input_time: float | None = None) -> np.ndarray:
+        """Send (3, 30) values, velocities and accelerations within the limits, return what was sent (30,)."""
         ...
 
     def measured(self, now: float) -> np.ndarray | None:
@@ -72,7 +72,7 @@ class Command:
 
 
 class Observer(Protocol):
-    """Sees all that happens, to keep or to show it. Must not take long; what it raises ends its watching, not the run."""
+    """Sees all that happens, to keep or to show it. Must not take long; what it raises ends its watching alone."""
 
     def decided(self, decision: Decision) -> None:
         """A picture was looked at."""
@@ -104,10 +104,30 @@ class Observers:
                 self.notes.append(f"{type(observer).__name__} stopped: {error}")
 
 
+class Perceiver(Protocol):
+    """What :class:`faceimit.runtime.perception.Perception` and its stand-ins do."""
+
+    def push(self, picture: Picture) -> Percept:
+        """Look at the next picture."""
+        ...
+
+    def finish(self) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
+        """Scores still owed, (number, score), and the keyframes decided by the end."""
+        ...
+
+    def controls(self, number: int) -> np.ndarray | None:
+        """(30,) of a recent frame, None where there are none."""
+        ...
+
+    def captured(self, number: int) -> float | None:
+        """When it was captured."""
+        ...
+
+
 class Looking:
     """From pictures to decisions."""
 
-    def __init__(self, perception: Perception, mode: Mode, observers: Observers) -> None:
+    def __init__(self, perception: "Perceiver", mode: Mode, observers: Observers) -> None:
         self.perception, self._mode, self._observers = perception, mode, observers
         self._score = float("nan")
 
@@ -133,6 +153,7 @@ class Commanding:
 
     Attributes:
         commands: sent so far.
+        first: when the first was sent, seconds.
         holds: times the watchdog began to hold.
         watch: limits as they were kept.
     """
@@ -145,6 +166,7 @@ class Commanding:
         self._target = profile.neutral.copy()
         self._input_time = NEVER
         self.commands = self.holds = 0
+        self.first = NEVER
         self._holding = self._adrift = False
         self._last, self._sent = NEVER, self._target
 
@@ -167,11 +189,11 @@ class Commanding:
             if self._planner.retarget(values, now, arrive) is not False:
                 self._target = np.array(values)
 
-    def rest(self, values: np.ndarray, now: float) -> None:
+    def rest(self, values: np.ndarray, now: float, arrive: float) -> None:
         """Go to values that need no face to be seen any more."""
         self._input_time = now
         if not np.array_equal(values, self._target):
-            self.aim(values, now)
+            self.aim(values, now, arrive)
 
     def command(self, now: float) -> Command:
         """Send where the planner is now."""
@@ -179,18 +201,20 @@ class Commanding:
             self._planner.reset(self._sent, now)
             self._adrift = True
         with self._timer.stage("plan"):
-            planned = np.asarray(self._planner.step(now))[0]
+            motion = np.asarray(self._planner.step(now))
         with self._timer.stage("send"):
-            sent = self._robot.send(planned, now, self._input_time)
+            sent = self._robot.send(motion, now, self._input_time)
+        if not self.commands:
+            self.first = now
         self.commands += 1
         self._settle(sent, now)
-        command = Command(now, self._target, planned, sent, self._robot.measured(now), self._holding)
+        command = Command(now, self._target, motion[0], sent, self._robot.measured(now), self._holding)
         self._observers.tell("commanded", command)
         return command
 
-    def answered(self, decision: Decision, now: float) -> None:
-        """The first command after a decision is out: count how long that took from the picture on."""
-        self._timer.add("end_to_end", now - decision.picture.captured)
+    def answered(self, decision: Decision, now: float, seconds: float) -> None:
+        """The first command after a decision is out at `now`, so many seconds after the picture was there."""
+        self._timer.add("end_to_end", seconds)
         if decision.target is not None and decision.target.keyframe:
             self._timer.add("keyframe_to_command", now - decision.target.captured)
 

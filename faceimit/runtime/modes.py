@@ -68,7 +68,7 @@ class Mode(Protocol):
 
 
 class Keyframes:
-    """Targets at keyframes only; a face that appears is shown as it is, or the robot would wait for its first change."""
+    """Targets at keyframes only; a face that appears is shown as it is, not only when it first changes."""
 
     name = "keyframes"
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -91,9 +91,9 @@ class Parts:
     commanding: Commanding
     timer: Timer
     observers: Observers
+    began: float
     started: float = 0.0
     ended: float = 0.0
-    notes: list[str] = field(default_factory=list)
 
 
 def make_reader(bundle: Any, profile: RobotProfile) -> Reader:
@@ -122,6 +122,7 @@ def run(
     stop: Stop,
     make_detector: Callable[[str], Any],
     clock: Clock = time.monotonic,
+    began: float | None = None,
 ) -> Outcome:
     """Drive the robot; always comes back with a summary, the robot at rest.
 
@@ -135,12 +136,14 @@ def run(
         stop: asked to end the run.
         make_detector: see :func:`faceimit.data.faces.make_detector`.
         clock: monotonic seconds.
+        began: when the program began, on that clock; None: now.
 
     Raises:
         InputError: the robot cannot be reached, or settings do not fit, before anything moves.
     """
     if settings.fast and source.live:
         raise InputError(f"{source.name} is live and cannot be played as fast as possible, leave out --fast")
+    began = clock() if began is None else began
     timer = Timer("wait", *STAGES, *COMMAND_STAGES)
     mode = make_mode(settings.mode, settings.at, settings.uniform_rate)
     detector = make_detector(settings.faces)
@@ -153,7 +156,7 @@ def run(
         planner = make_planner(settings.planner, profile)
         warm_up(bundle, reader)
         commanding = Commanding(driver, planner, profile, timer, observers)
-        parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers)
+        parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, began)
         error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)
     finally:
         detector.close()
@@ -187,12 +190,10 @@ def _drive(
             error = reason
         parts.ended = clock()
         try:
-            if stop.halted:
-                driver.halt()
-            elif not settings.fast:
+            if not stop.halted and not settings.fast:
                 ease(parts.commanding, driver, profile.neutral, SPAN, stop, settings.rate, clock)
-                if stop.halted:
-                    driver.halt()
+            if stop.halted:
+                driver.stop()  # leaving the driver then only brakes
         except Exception as reason:
             error = error or reason
     return error
@@ -239,7 +240,8 @@ def _recorded(parts: Parts, settings: Settings, stop: Stop) -> Any:
 def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, error: Exception | None) -> dict[str, Any]:
     perception, commanding, capture = parts.perception, parts.commanding, parts.capture
     elapsed = max(parts.ended - parts.started, 1e-9)
-    notes = [*parts.notes, *parts.observers.notes]
+    first = None if settings.fast or not commanding.commands else round(commanding.first - parts.began, 3)
+    notes = list(parts.observers.notes)
     notes += [parts.source.note] if parts.source.note else []
     notes += [f"the source was lost {capture.losses} times"] if capture.losses else []
     return {
@@ -249,6 +251,7 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
         "robot": driver.profile.name,
         "mode": settings.mode,
         "seconds": round(elapsed, 3),
+        "first_command_s": first,
         "frames": capture.captured,
         "frames_with_face": perception.faces,
         "keyframes": perception.keyframes,

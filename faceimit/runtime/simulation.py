@@ -5,6 +5,7 @@ any mode, from pictures (:class:`faceimit.runtime.perception.Perception`) or fro
 (:class:`Given`), which takes no network.
 """
 
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -134,7 +135,8 @@ def play(
 
     Args:
         pictures: in order of `captured`.
-        looking, commanding: started at the first picture's time at the latest.
+        looking: fresh.
+        commanding: started, at the latest when the first picture is asked for.
         rate: commands a second.
         latency_s: how long looking at a picture takes on the counted clock.
         tail_s: how long the robot goes on after the last picture.
@@ -146,10 +148,11 @@ def play(
     for picture in pictures:
         due = picture.captured + latency_s
         last = due if last is None else _tick(commanding, last, due, period)
+        began = time.perf_counter()
         decision = looking.look(picture)
         commanding.decide(decision, due)
         commanding.command(due)
-        commanding.answered(decision, due)
+        commanding.answered(decision, due, time.perf_counter() - began)
         last = due
     looking.perception.finish()
     if last is None:
@@ -209,7 +212,9 @@ def simulate(
         mode: fresh.
         profile: of the robot.
         planner: see :func:`faceimit.robot.trajectory.make_planner`.
-        rate, latency_s, tail_s: as in :func:`play`.
+        rate: commands a second.
+        latency_s: as in :func:`play`.
+        tail_s: as in :func:`play`.
         seed: of the servos.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Where pictures come from: a video file, a folder of pictures, a camera, a network stream, or a rendered performance."""
+"""Where pictures come from: a video, a folder of pictures, a camera, a network stream, or a rendered performance."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -128,7 +128,8 @@ class CameraSource:
     live = True
 
     def __init__(self, number: int) -> None:
-        self.number, self.name, self.note = number, f"camera:{number}", None
+        self.number, self.name = number, f"camera:{number}"
+        self.note: str | None = None
         self._capture = self._opened()
         if self._capture is None:
             raise InputError(f"camera {number} cannot be opened: check that it is plugged in and free, or try camera:0")
@@ -172,7 +173,8 @@ class StreamSource:
     live = True
 
     def __init__(self, url: str) -> None:
-        self.name, self.note, self._url = _without_password(url), None, url
+        self.name, self._url = _without_password(url), url
+        self.note: str | None = None
         try:
             container = self._opened()
         except SourceLostError as error:

@@ -1,0 +1,197 @@
+"""``faceimit-deploy``: a robot imitates the face in front of a camera, or in a video."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from faceimit.bundle.load import Bundle, load_bundle
+from faceimit.data.faces import make_detector
+from faceimit.errors import InputError
+from faceimit.robot.drivers import Driver, make_driver
+from faceimit.robot.profile import RobotProfile, load_profile
+from faceimit.runtime.keys import HINT, Keys
+from faceimit.runtime.live import Stop
+from faceimit.runtime.loop import Observer, Observers
+from faceimit.runtime.modes import MODES
+from faceimit.runtime.recording import Recorder, check_folder, read_recording
+from faceimit.runtime.session import FAILED, Outcome, Settings, run
+from faceimit.runtime.signals import INTERRUPTED, TERMINATED, Signals
+from faceimit.runtime.sources import Source, open_source
+from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.files import write_json, write_text
+
+DESCRIPTION = """\
+Drive a robot: it shows the expressions of the face in a camera, a stream or a video, at the frames that matter.
+
+A checkpoint is exported once and its bundle kept beside it. Without --source a rendered performance is played; without
+--robot a simulated one follows. Speed, acceleration and jerk stay within the robot's limits; without a face it holds
+after 150 ms and goes to neutral; it rests at neutral at the end, after Ctrl-C and after an error. In a terminal, space
+or Esc stops it where it is at once, and q ends the run.
+Exit codes: 0 done, 2 bad input or failed, 130 stopped by Ctrl-C, SIGTERM or the emergency stop. The summary (--json) is
+written in every case in which the robot was driven."""
+EXAMPLE = """\
+  faceimit-deploy --checkpoint shipped --json summary.json --record recording"""
+SIMULATED = "simulated"
+FILES = {"page": "summary.html", "json": "summary.json", "rrd": "run.rrd"}
+STOPPED = {INTERRUPTED, TERMINATED, "emergency stop"}
+
+
+def main() -> None:
+    """The command ``faceimit-deploy``."""
+    sys.exit(run_command(deploy))
+
+
+def deploy(arguments: Sequence[str]) -> None:
+    """Export if need be, verify, drive, sum up.
+
+    Raises:
+        InputError: bad arguments, or a run that failed; its summary is written.
+        KeyboardInterrupt: the run was stopped from outside; its summary is written.
+    """
+    began = time.monotonic()
+    args = _parser().parse_args(arguments)
+    settings = Settings(**{f.name: getattr(args, f.name) for f in fields(Settings)})
+    _check_outputs(args)
+    bundle, where = _bundle(args)
+    profile, driver = _robot(args, bundle)
+    source = open_source(args.source, args.fps)
+    stop = Stop()
+    observers = Observers(_observers(args, source))
+    with Signals(stop), Keys(stop) as keys:
+        print(f"{source.name} -> {where} -> {profile.name} ({type(driver).__name__.lower()}), mode {settings.mode}")
+        if keys.listens:
+            print(HINT)
+        outcome = run(bundle, source, driver, profile, settings, observers, stop, make_detector, began=began)
+    _write(outcome, source, args)
+    _end(outcome)
+
+
+def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path]:
+    if args.bundle is not None:
+        if args.landmarks or args.mapping:
+            raise InputError("--landmarks and --mapping are for --checkpoint: a bundle holds its own")
+        return load_bundle(args.bundle, args.threads), args.bundle
+    from faceimit.tracking.ready_bundle import bundle_of
+
+    robot = "ameca" if args.robot == SIMULATED else load_profile(args.robot).name
+    return bundle_of(args.checkpoint, args.landmarks, args.mapping, robot, args.threads)
+
+
+def _robot(args: argparse.Namespace, bundle: Bundle) -> tuple[RobotProfile, Driver]:
+    """``simulated`` is the robot the bundle was made for on simulated servos; a name is a profile, with its driver.
+
+    Raises:
+        InputError: an unknown robot or driver, options that do not fit.
+    """
+    profile = load_profile(bundle.robot if args.robot == SIMULATED else args.robot, args.calibration)
+    name = args.driver or (SIMULATED if args.robot == SIMULATED else profile.driver)
+    options: dict[str, Any] = {"dry_run": args.dry_run}
+    for option in args.option:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise InputError(f"expected --option NAME=VALUE but got {option!r}, such as --option port=9000")
+        options[key] = value
+    return profile, make_driver(name, profile, **options)
+
+
+def _observers(args: argparse.Namespace, source: Source) -> list[Observer]:
+    found: list[Observer] = []
+    if args.record is not None:
+        found.append(Recorder(args.record, source.fps))
+    if args.view or (args.record is not None and _has_rerun()):
+        from faceimit.runtime.view import View
+
+        found.append(View(args.view, None if args.record is None else args.record / FILES["rrd"]))
+    return found
+
+
+def _has_rerun() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("rerun") is not None
+
+
+def _check_outputs(args: argparse.Namespace) -> None:
+    """Refuse outputs that cannot be written before anything moves."""
+    if args.record is not None:
+        check_folder(args.record)
+    if args.json is not None and args.json.is_dir():
+        raise InputError(f"{args.json} is a folder, give a file name such as {args.json / 'summary.json'}")
+
+
+def _write(outcome: Outcome, source: Source, args: argparse.Namespace) -> None:
+    """The summary, the recording's page and videos, and where they are."""
+    summary = outcome.summary
+    print(_said(summary))
+    if args.json is not None:
+        write_json(args.json, summary)
+        print(f"  summary     {args.json}")
+    if args.record is not None:
+        from faceimit.tracking.deployment_page import deployment_page, side_by_side
+
+        write_json(args.record / FILES["json"], summary)
+        recording = read_recording(args.record)
+        write_text(args.record / FILES["page"], deployment_page(summary, recording))
+        side_by_side(recording, source.fps)
+        print(f"  recording   {args.record}\n  page        {args.record / FILES['page']}")
+
+
+def _said(summary: dict[str, Any]) -> str:
+    """The run in two lines."""
+    end = summary["latency_ms"].get("end_to_end")
+    slow = f", frame to command p95 {end['p95']:.1f} ms" if end else ""
+    lines = [
+        f"{summary['status']}: {summary['frames']} frames at {summary['fps']:.1f} fps, "
+        f"{summary['dropped_frames']} dropped, {summary['keyframes']} keyframes, {summary['commands']} commands{slow}, "
+        f"{summary['limit_violations']} limit violations, {summary['stale_holds']} holds"
+    ]
+    return "\n".join([*lines, *(f"  note: {note}" for note in summary["notes"])])
+
+
+def _end(outcome: Outcome) -> None:
+    if outcome.status == FAILED:
+        assert outcome.error is not None
+        if isinstance(outcome.error, InputError | OSError):
+            raise outcome.error
+        what = f"{type(outcome.error).__name__}: {outcome.error}"
+        raise InputError(f"the run failed and the robot was brought to rest ({what}); see --debug") from outcome.error
+    if outcome.status in STOPPED:
+        raise KeyboardInterrupt
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-deploy")
+    model = parser.add_mutually_exclusive_group(required=True)
+    model.add_argument("--checkpoint", metavar="CKPT", help="a run's best.ckpt, a weights file, or shipped")
+    model.add_argument("--bundle", type=Path, metavar="DIR", help="folder of faceimit-export")
+    parser.add_argument("--landmarks", metavar="CKPT", help="with --checkpoint: other landmarks than the shipped ones")
+    parser.add_argument("--mapping", metavar="CKPT", help="with --checkpoint: another mapping than the shipped one")
+    parser.add_argument("--source", metavar="SOURCE", help="a video, a folder of pictures, camera:N, or a URL")
+    parser.add_argument("--fps", type=float, metavar="N", help="of a folder of pictures (default 25)")
+    parser.add_argument("--robot", default=SIMULATED, metavar="NAME", help="simulated (default), a profile, or a .yaml")
+    parser.add_argument("--driver", metavar="NAME", help="another driver than the profile's")
+    parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the driver; repeatable")
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="of faceimit-calibrate")
+    parser.add_argument("--mode", default="keyframes", metavar="MODE", help=f"{', '.join(MODES)} (default keyframes)")
+    parser.add_argument("--at", default="apex", choices=("apex", "peak"), help="what is shown of a change")
+    parser.add_argument("--uniform-rate", type=float, default=5.0, metavar="HZ", help="of mode uniform (default 5)")
+    parser.add_argument("--planner", default="ruckig", metavar="NAME", help="ruckig (default), minimum_jerk or cubic")
+    parser.add_argument("--rate", type=float, default=50.0, metavar="HZ", help="commands a second (default 50)")
+    parser.add_argument("--look-ahead-ms", type=float, default=200.0, metavar="MS", help="of the search (default 200)")
+    parser.add_argument("--faces", default="dlib", metavar="NAME", help="dlib (default) or a MediaPipe .task file")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="of each network (default 1)")
+    parser.add_argument("--duration", type=float, metavar="S", help="end after so many seconds")
+    parser.add_argument("--fast", action="store_true", help="play a recording as fast as it can be looked at")
+    parser.add_argument("--dry-run", action="store_true", help="connect to no robot and send nothing")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary")
+    parser.add_argument("--record", type=Path, metavar="DIR", help="keep pictures, scores, commands, a page and videos")
+    parser.add_argument("--view", action="store_true", help="show the run in rerun (extra: view)")
+    return parser
+
+
+if __name__ == "__main__":
+    main()
