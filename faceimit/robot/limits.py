@@ -246,7 +246,7 @@ class SafetyFilter:
         """Velocity of a series of commands now: the smaller of the last two, so that a single step is no motion."""
         speed = (position - self._last_command) / self._since_command
         before, self._last_speed = self._last_speed, speed
-        both = np.where(speed * before > 0, np.minimum(np.abs(speed), np.abs(before)), 0.0)
+        both = np.where(np.sign(speed) == np.sign(before), np.minimum(np.abs(speed), np.abs(before)), 0.0)
         return np.where(both <= self._limits.velocity, np.sign(speed) * both, 0.0)
 
     def _enter(self, mode: Mode) -> None:

@@ -13,7 +13,8 @@ over: neither the target nor the direction is changed, so that an expression cut
 smaller amplitude.
 
 Ruckig does not bound positions. Here they are bounded by construction: a trajectory is taken only if its extrema lie in
-the range, else the unstretched one, else the group keeps the trajectory it is on, which ends at rest in the range.
+the range, else the unstretched one, else one in which every control arrives as soon as it can, else the group keeps the
+trajectory it is on, which ends at rest in the range.
 """
 
 from itertools import pairwise
@@ -162,16 +163,20 @@ class _GroupPlanner:
         given.current_position, given.current_velocity, given.current_acceleration = self.state(now)
         given.target_position = target
         given.minimum_duration = ticks
-        if not (self._plan() or (ticks is not None and self._plan_unstretched())):
+        if not (self._plan() or self._plan_anew(Synchronization.Time) or self._plan_anew(Synchronization.No)):
             return False
         self.trajectory, self._spare = self._spare, self.trajectory
         self.start = max(now, self.start)
         self._asked = -inf
         return True
 
-    def _plan_unstretched(self) -> bool:
+    def _plan_anew(self, synchronization: Synchronization) -> bool:
+        """The same without stretching: slowed down in motion, a control may take a detour that leaves the range."""
         self._input.minimum_duration = None
-        return self._plan()
+        self._input.synchronization = synchronization
+        sound = self._plan()
+        self._input.synchronization = Synchronization.Time
+        return sound
 
     def _plan(self) -> bool:
         """Whether the spare trajectory now is a sound one."""

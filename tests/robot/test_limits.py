@@ -62,7 +62,7 @@ def test_a_hundred_thousand_fuzzed_commands_break_no_limit():
 
 
 def test_fuzzed_commands_of_one_robot_break_no_limit():
-    assert set(fuzz(800, 1, 1, load_profile("hobby_head")).values()) == {0}
+    assert set(fuzz(400, 1, 1, load_profile("hobby_head")).values()) == {0}
 
 
 @pytest.mark.slow
@@ -112,8 +112,6 @@ def test_values_alone_are_followed_with_little_lag():
         now = tick * 0.02
         swing = 0.2 * SPAN * np.sin(2 * np.pi * 0.5 * now)
         wave = PROFILE.neutral + swing * (PROFILE.low < PROFILE.neutral - 0.2 * SPAN)
-            PROFILE.low < PROFILE.neutral - 0.2 * SPAN
-        )
         wave = np.clip(wave, PROFILE.low, PROFILE.high)
         errors.append(np.abs(limiter.filter(wave, now, now).values - wave) / SPAN)
     assert np.median(errors[50:]) < 0.002
