@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from faceimit.face.controls import NAMES, from_normalised, normalised
+from faceimit.nets.placement import EYES, LEVEL, points_at
 
 
 def cartoons(deviations, human=False, side=64):
@@ -22,6 +23,10 @@ def cartoons(deviations, human=False, side=64):
     return np.stack([picture * share for share in tint], axis=1).astype(np.uint8)
 
 
+# Landmarks of every cartoon in the frame of its face: the eyes lie where they must, the others anywhere.
+FACE = torch.rand(68, 2, generator=torch.Generator().manual_seed(0)) - 0.5
+FACE[36:42] += torch.tensor([-0.5, 0.0]) - FACE[36:42].mean(dim=0)
+FACE[42:48] += torch.tensor([0.5, 0.0]) - FACE[42:48].mean(dim=0)
 MOVING = (0, 6, 9, 13, 16, 29)  # one control of each of six parts moves, to be learnt from few pictures
 
 
@@ -30,11 +35,13 @@ def rows(count, seed, human=False, pairs=False):
     deviations = np.zeros((count, len(NAMES)))
     deviations[:, MOVING] = np.random.default_rng(seed).uniform(-0.5, 0.5, size=(count, len(MOVING)))
     controls = from_normalised(deviations)
+    placement = torch.tensor([[EYES, 0.0, 0.5, LEVEL]])  # the face fills the picture
     images = torch.from_numpy(cartoons(normalised(controls), human))
     return [
         {
             "image": image,
             "controls": torch.from_numpy(value).float(),
+            "landmarks": points_at(placement, FACE)[0] * image.shape[-1] - 0.5,
             "domain": torch.tensor(int(human)),
             "pair": torch.tensor(i if pairs else -1),
         }

@@ -10,9 +10,10 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from faceimit.data.geometry import move_frames
+from faceimit.data.geometry import move_frames, move_points
 from faceimit.errors import InputError
 from faceimit.face.controls import MIRROR, MIRROR_SIGN
+from faceimit.face.landmarks import MIRROR as LANDMARK_MIRROR
 
 
 @dataclass(frozen=True)
@@ -53,30 +54,43 @@ def control_strength(values: Mapping[str, float]) -> ControlStrength:
     return ControlStrength(**values)
 
 
-def augment(images: Tensor, deviations: Tensor, strength: ControlStrength) -> tuple[Tensor, Tensor]:
-    """New pictures and the deviations that belong to them.
+def augment(
+    images: Tensor, deviations: Tensor, strength: ControlStrength, landmarks: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """New pictures, and the deviations and landmarks that belong to them.
 
     Args:
         images: (B, 3, S, S) uint8 RGB.
         deviations: (B, 30) from neutral as shares of the range. They are not clipped to it when mirrored: the picture
             shows what it shows, also where the other side's servo could not go so far.
         strength: how far to go.
+        landmarks: (B, 68, 2) in pixels, where they are known.
 
     Returns:
-        (B, 3, S, S) float RGB in [0, 255] and (B, 30).
+        (B, 3, S, S) float RGB in [0, 255], (B, 30), and (B, 68, 2) or None.
     """
     flips = torch.rand(len(images), device=images.device) < strength.flip
     images = torch.where(flips[:, None, None, None], images.flip(-1), images).float()
     deviations = torch.where(flips[:, None], mirrored_deviations(deviations), deviations)
+    if landmarks is not None:
+        landmarks = torch.where(flips[:, None, None], mirrored_landmarks(landmarks, images.shape[-1]), landmarks)
     if strength.rotation or strength.scale or strength.shift:
-        images = move_frames(images, placements(len(images), images.shape[-1], strength).to(images.device))
-    return filmed(images, strength), deviations
+        matrices = placements(len(images), images.shape[-1], strength).to(images.device)
+        images = move_frames(images, matrices)
+        landmarks = None if landmarks is None else move_points(landmarks, matrices)
+    return filmed(images, strength), deviations, landmarks
 
 
 def mirrored_deviations(deviations: Tensor) -> Tensor:
     """Deviations (..., 30) of the mirrored face; as :func:`faceimit.face.controls.mirrored`, not clipped."""
     sign = torch.as_tensor(MIRROR_SIGN, dtype=deviations.dtype, device=deviations.device)
     return deviations[..., list(MIRROR)] * sign
+
+
+def mirrored_landmarks(landmarks: Tensor, side: int) -> Tensor:
+    """Landmarks (..., 68, 2) in pixels of the mirrored picture."""
+    swapped = landmarks[..., list(LANDMARK_MIRROR), :]
+    return torch.stack([side - 1 - swapped[..., 0], swapped[..., 1]], dim=-1)
 
 
 def placements(count: int, side: int, strength: ControlStrength) -> Tensor:

@@ -34,7 +34,7 @@ def known_controls(deviations: Tensor, gaze_known: Tensor | None = None) -> Tens
     return known
 
 
-def control_loss(predicted: Tensor, target: Tensor, known: Tensor, kind: Kind = "huber", delta: float = 0.05) -> Tensor:
+def control_loss(predicted: Tensor, target: Tensor, known: Tensor, kind: Kind = "huber", delta: float = 0.2) -> Tensor:
     """Mean error over the known controls: (B, 30) deviations, (B, 30) truth, (B, 30) bool -> ().
 
     Args:
@@ -72,3 +72,8 @@ def matching_loss(features: Tensor, pair: Tensor) -> Tensor:
     if not len(first):
         return features.sum() * 0
     return (1 - F.cosine_similarity(features[first], features[second], dim=1)).mean()
+
+
+def place_loss(points: Tensor, target: Tensor, limit: float = 0.3) -> Tensor:
+    """Mean distance of points (B, N, 2) from the truth, each counted up to `limit`; in whatever unit both have."""
+    return ((points - target).square().sum(dim=-1) + 1e-12).sqrt().clamp(max=limit).mean()

@@ -1,9 +1,10 @@
 """Mapping network: a face crop -> the 30 values that make the robot show the same expression.
 
-A shared trunk, a map of features at an eighth of the picture's side that also knows the whole face, and one head for
-each part of the robot (brow, eyelid, gaze, jaw, lip, nose, head, neck). Lips and lids move by a pixel or two, so each
-head keeps a grid of places instead of an average: what is lost in an average cannot be located again. The network
-says how far each control is from neutral, as a share of its range; so a zero output is the robot's neutral face.
+Lips and lids move by a pixel or two while head and neck carry them across the picture, so the network looks twice. A
+small finder says where the face lies; the face is cut out upright, and a trunk with one head for each part of the robot
+(brow, eyelid, gaze, jaw, lip, nose, head, neck) reads the controls off it. Each head keeps a grid of places instead of
+an average: what is lost in an average cannot be located again. The 68 landmarks, where they are known, are learnt along
+with them. The network says how far each control is from neutral, as a share of its range: zero is the neutral face.
 """
 
 from collections.abc import Mapping
@@ -16,12 +17,14 @@ from torch.nn import functional as F
 
 from faceimit.errors import InputError
 from faceimit.face.controls import HIGH, LOW, NAMES, NEUTRAL, PARTS, SPAN, check_names
+from faceimit.face.landmarks import COUNT
 from faceimit.nets.backbone import build_backbone
 from faceimit.nets.packed import pack, unpack
+from faceimit.nets.placement import cut_out, face_shape
 
 FORMAT = "faceimit-mapper-1"
 SHIPPED = "mapper.safetensors"
-CELL = 8  # pixels of the picture in a place of the feature map
+CELL = 8  # pixels of the upright face in a place of the feature map
 
 
 class Mapping30(NamedTuple):
@@ -30,10 +33,14 @@ class Mapping30(NamedTuple):
     Attributes:
         deviations: (B, 30) from neutral as a share of the range, in about [-1, 1], in the table's order.
         features: (B, F) hidden values of all heads, what pairs of human and robot are compared by.
+        points: (B, 68, 2) landmarks in the face's frame (:mod:`faceimit.nets.placement`).
+        found: (B, 4) placement of the face, of the finder.
     """
 
     deviations: Tensor
     features: Tensor
+    points: Tensor
+    found: Tensor
 
 
 class ControlMapper(nn.Module):
@@ -41,7 +48,7 @@ class ControlMapper(nn.Module):
 
     Args:
         backbone: one of :data:`faceimit.nets.backbone.BACKBONES`, randomly initialised.
-        size: side in pixels at which the trunk sees the crops; a multiple of 16.
+        size: side in pixels of the upright face that the trunk sees; a multiple of 16.
         width: channels of the map that the heads share.
         channels: of the grid that each head keeps.
         hidden: values of the hidden layer of each head.
@@ -51,7 +58,7 @@ class ControlMapper(nn.Module):
     def __init__(
         self,
         backbone: str = "compact",
-        size: int = 128,
+        size: int = 96,
         width: int = 64,
         channels: int = 8,
         hidden: int = 64,
@@ -59,42 +66,52 @@ class ControlMapper(nn.Module):
     ) -> None:
         super().__init__()
         if size % 16 or size < 64:
-            raise InputError(f"expected size to be a multiple of 16, 64 or more, but got {size}, try size=128")
+            raise InputError(f"expected size to be a multiple of 16, 64 or more, but got {size}, try size=96")
         self.size = size
+        self.finder = Finder()
         self.trunk = Trunk(backbone, width)
         places = (size // CELL) ** 2
+        self.points = GridHead(width, 2 * channels, places, COUNT * 2)
+        aside = COUNT * 2 + 4  # landmarks and placement
         self.heads = nn.ModuleDict(
-            {part: PartHead(width, channels, places, hidden, len(at), dropout) for part, at in PARTS.items()}
+            {part: PartHead(width, channels, places, aside, hidden, len(at), dropout) for part, at in PARTS.items()}
         )
         order = [i for at in PARTS.values() for i in at]
         self.register_buffer("order", torch.tensor(order).argsort(), persistent=False)
         for name, values in (("low", LOW), ("high", HIGH), ("neutral", NEUTRAL), ("span", SPAN)):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32), persistent=False)
+        self.register_buffer("shape", torch.zeros(COUNT, 2))  # mean landmarks in the face's frame
 
-    def forward(self, crops: Tensor) -> Mapping30:
+    def forward(self, crops: Tensor, placement: Tensor | None = None) -> Mapping30:
         """Deviations and features of crops of any side.
 
         Args:
             crops: (B, 3, S, S) RGB in [0, 255], uint8 or float.
+            placement: (B, 4) of the faces where it is known, for training; None: what the finder finds.
         """
-        shared, whole = self.trunk(self._normalised(crops))
-        hidden = [head.hidden(shared, whole) for head in self.heads.values()]
-        parts = [head.out(values) for head, values in zip(self.heads.values(), hidden, strict=True)]
-        return Mapping30(torch.cat(parts, dim=1)[:, self.order].float(), torch.cat(hidden, dim=1))
+        pictures = crops.float() / 255
+        found = self.finder(pictures)
+        placement = found.detach() if placement is None else placement
+        face = standardised(cut_out(pictures, placement, self.size))
+        shared, whole = self.trunk(face.contiguous(memory_format=torch.channels_last))
+        offset = self.points(shared, whole)  # of the landmarks from the mean shape, in eye distances x 10
+        aside = torch.cat([4 * offset, 10 * (placement - self.finder.usual)], dim=1)
+        hidden = [head.hidden(shared, whole, aside) for head in self.heads.values()]
+        parts = [head.controls(values, aside) for head, values in zip(self.heads.values(), hidden, strict=True)]
+        deviations = torch.cat(parts, dim=1)[:, self.order]
+        points = self.shape + offset.view(-1, COUNT, 2) / 10
+        return Mapping30(deviations.float(), torch.cat(hidden, dim=1), points, found)
 
     def values(self, crops: Tensor) -> Tensor:
         """Crops (B, 3, S, S) RGB in [0, 255] -> values (B, 30) in the table's units, clipped to the ranges."""
         values = self(crops).deviations * self.span + self.neutral
         return values.clamp(min=self.low, max=self.high)
 
-    def _normalised(self, crops: Tensor) -> Tensor:
-        """(B, 3, S, S) -> (B, 3, size, size) of mean 0 and deviation about 1: a change of light moves no servo."""
-        x = crops.float() / 255
-        if x.shape[-1] != self.size:
-            x = F.interpolate(x, size=(self.size, self.size), mode="bilinear", align_corners=False, antialias=False)
-        x = x - x.mean(dim=(1, 2, 3), keepdim=True)
-        x = x / (x.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 0.02)
-        return x.contiguous(memory_format=torch.channels_last)
+    def expect(self, points: Tensor) -> None:
+        """Start from the mean shape and placement of faces (B, 68, 2), in shares of the picture's side."""
+        shape, usual = face_shape(points)
+        self.shape.copy_(shape)
+        self.finder.usual.copy_(usual)
 
     def get_extra_state(self) -> dict[str, list[str]]:
         """The controls that the outputs mean; kept in every checkpoint."""
@@ -107,6 +124,46 @@ class ControlMapper(nn.Module):
             InputError: names that differ, or stand in another order.
         """
         check_controls(state["controls"])
+
+
+def standardised(pictures: Tensor) -> Tensor:
+    """(B, 3, s, s) -> the same of mean 0 and deviation about 1: a change of light moves no servo."""
+    x = pictures - pictures.mean(dim=(1, 2, 3), keepdim=True)
+    return x / (x.square().mean(dim=(1, 2, 3), keepdim=True).sqrt() + 0.02)
+
+
+class Finder(nn.Module):
+    """Placement (B, 4) of the face in pictures (B, 3, S, S) in [0, 1], from a small copy; the usual one at first."""
+
+    SIZE = 64
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk, outputs = build_backbone("compact", 3)
+        self.head = GridHead(outputs, 32, (self.SIZE // 16) ** 2, 4)
+        self.register_buffer("usual", torch.tensor([0.23, 0.0, 0.5, 0.42]))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        size = (self.SIZE, self.SIZE)
+        x = pictures
+        if x.shape[-1] != self.SIZE:
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=False)
+        grid = self.trunk(standardised(x).contiguous(memory_format=torch.channels_last))
+        return self.usual + 0.1 * self.head(grid, grid.mean(dim=(2, 3)))
+
+
+class GridHead(nn.Module):
+    """Linear in all places of a thinned map and in a vector of the whole: (B, W, g, g), (B, W) -> (B, outputs)."""
+
+    def __init__(self, width: int, channels: int, places: int, outputs: int) -> None:
+        super().__init__()
+        self.thin = nn.Sequential(nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
+        self.out = nn.Linear(channels * places + width, outputs)
+        nn.init.normal_(self.out.weight, std=1e-3)
+        nn.init.zeros_(self.out.bias)
+
+    def forward(self, shared: Tensor, whole: Tensor) -> Tensor:
+        return self.out(torch.cat([self.thin(shared).flatten(1), whole], dim=1))
 
 
 class Trunk(nn.Module):
@@ -151,19 +208,26 @@ def _cut(layers: list[nn.Module]) -> tuple[int, int]:
 
 
 class PartHead(nn.Module):
-    """Controls of one part: a thin map of it, all its places and the whole face -> hidden values -> deviations."""
+    """Controls of one part: its thin map, the whole face, landmarks and placement -> hidden values -> deviations."""
 
-    def __init__(self, width: int, channels: int, places: int, hidden: int, outputs: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, channels: int, places: int, aside: int, hidden: int, outputs: int, dropout: float
+    ) -> None:
         super().__init__()
         self.thin = nn.Sequential(nn.Conv2d(width, channels, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU())
-        self.mid = nn.Sequential(nn.Linear(channels * places + width, hidden), nn.ReLU(), nn.Dropout(dropout))
-        self.out = nn.Linear(hidden, outputs)
+        inputs = channels * places + width + aside
+        self.mid = nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(dropout))
+        self.out = nn.Linear(hidden + aside, outputs)  # much of a control is linear in where the landmarks are
         nn.init.normal_(self.out.weight, std=1e-2)
         nn.init.zeros_(self.out.bias)
 
-    def hidden(self, shared: Tensor, whole: Tensor) -> Tensor:
-        """(B, width, g, g) and (B, width) -> (B, hidden)."""
-        return self.mid(torch.cat([self.thin(shared).flatten(1), whole], dim=1))
+    def hidden(self, shared: Tensor, whole: Tensor, aside: Tensor) -> Tensor:
+        """(B, width, g, g), (B, width) and (B, aside) -> (B, hidden)."""
+        return self.mid(torch.cat([self.thin(shared).flatten(1), whole, aside], dim=1))
+
+    def controls(self, hidden: Tensor, aside: Tensor) -> Tensor:
+        """(B, hidden) and (B, aside) -> (B, outputs)."""
+        return self.out(torch.cat([hidden, aside], dim=1))
 
 
 class ControlValues(nn.Module):

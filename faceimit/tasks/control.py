@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from faceimit.data.control_augment import augment, control_strength
 from faceimit.errors import InputError
 from faceimit.face.controls import NAMES, NEUTRAL, SPAN
-from faceimit.losses.control import control_loss, known_controls, matching_loss
+from faceimit.losses.control import control_loss, known_controls, matching_loss, place_loss
 from faceimit.metrics.control import NAMES_OF_ERRORS, ControlErrors
 from faceimit.nets.mapper import ControlMapper, load_mapper
+from faceimit.nets.placement import STEADY, in_face, placed, points_at, shaken
 from faceimit.tasks.schedule import cosine, time_used
 
 NET_ARGUMENTS = ("backbone", "size", "width", "channels", "hidden", "dropout")
@@ -32,6 +33,7 @@ class ControlTask(pl.LightningModule):
         loss: "huber" or "mse", of :func:`faceimit.losses.control.control_loss`.
         delta: where Huber's loss turns straight, as a share of the range.
         human: weight of the pictures of people, beside 1 of the robot's.
+        points: weight of the landmarks in the upright face and of the finder, where landmarks are given.
         matching: weight of :func:`faceimit.losses.control.matching_loss`; 0 switches it off.
         augmentation: fields of :class:`faceimit.data.control_augment.ControlStrength` to change; None: none at all.
         lr: peak learning rate of AdamW.
@@ -40,7 +42,7 @@ class ControlTask(pl.LightningModule):
     """
 
     metrics = (
-        *(f"train/{name}" for name in ("loss", "controls", "matching")),
+        *(f"train/{name}" for name in ("loss", "controls", "points", "finder", "matching")),
         *(f"{stage}/{name}{kind}" for stage in ("val", "test") for name in NAMES_OF_ERRORS for kind in SETS.values()),
         "val/score",
     )
@@ -49,15 +51,16 @@ class ControlTask(pl.LightningModule):
     def __init__(
         self,
         backbone: str = "compact",
-        size: int = 128,
+        size: int = 96,
         width: int = 64,
         channels: int = 8,
         hidden: int = 64,
         dropout: float = 0.0,
         start: str = "none",
         loss: Literal["huber", "mse"] = "huber",
-        delta: float = 0.05,
+        delta: float = 0.2,
         human: float = 1.0,
+        points: float = 1.0,
         matching: float = 0.0,
         augmentation: Mapping[str, float] | None = None,
         lr: float = 2e-3,
@@ -80,28 +83,51 @@ class ControlTask(pl.LightningModule):
         """(B, 30) in the table's units -> deviations from neutral as shares of the range."""
         return (controls - self.net.neutral) / self.net.span
 
+    def on_fit_start(self) -> None:
+        """Take the mean face and where it lies from a first batch of training data, where that has landmarks."""
+        if self.hparams["start"] != "none":
+            return
+        batch = next(iter(self.trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
+        if "landmarks" in batch:
+            self.net.expect(((batch["landmarks"] + 0.5) / batch["image"].shape[-1]).to(self.device))
+
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every loss by name, unweighted but for people against robot."""
-        images, target = batch["image"], self.deviations(batch["controls"])
+        images, target, landmarks = batch["image"], self.deviations(batch["controls"]), batch.get("landmarks")
         known = known_controls(target, batch.get("gaze_known"))
         if self.strength is not None:
-            images, target = augment(images, target, self.strength)
-        output = self.net(images)
-        kind, delta = self.hparams["loss"], self.hparams["delta"]
-        human = batch["domain"] == HUMAN if "domain" in batch else torch.zeros_like(target[:, 0], dtype=torch.bool)
-        share = human.float().mean()
-        parts = [
-            weight * control_loss(output.deviations[rows], target[rows], known[rows], kind, delta)
-            for weight, rows in ((1 - share, ~human), (share * self.hparams["human"], human))
-        ]
-        values = {"controls": parts[0] + parts[1]}
+            images, target, landmarks = augment(images, target, self.strength, landmarks)
+        if landmarks is None:
+            output, values = self.net(images), {}
+        else:
+            points = (landmarks + 0.5) / images.shape[-1]  # shares of the side
+            placement = placed(points[:, list(STEADY)], self.net.shape[list(STEADY)])
+            placement = shaken(placement) if self.training else placement
+            output = self.net(images, placement)
+            steady = points_at(output.found, self.net.shape[list(STEADY)])
+            values = {
+                "points": place_loss(output.points, in_face(points, placement)),
+                "finder": place_loss(steady, points[:, list(STEADY)]),
+            }
+        values["controls"] = self._control_loss(batch, output.deviations, target, known)
         if self.hparams["matching"] and "pair" in batch:
             values["matching"] = matching_loss(output.features, batch["pair"])
         return values
 
+    def _control_loss(self, batch: Batch, found: Tensor, target: Tensor, known: Tensor) -> Tensor:
+        """Of people and robot by their share of the batch."""
+        kind, delta = self.hparams["loss"], self.hparams["delta"]
+        human = batch["domain"] == HUMAN if "domain" in batch else torch.zeros_like(target[:, 0], dtype=torch.bool)
+        share = human.float().mean()
+        weights = ((1 - share, ~human), (share * self.hparams["human"], human))
+        parts = [weight * control_loss(found[rows], target[rows], known[rows], kind, delta) for weight, rows in weights]
+        return parts[0] + parts[1]
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         values = self.losses(batch)
-        total = values["controls"] + self.hparams["matching"] * values.get("matching", torch.zeros(()).to(self.device))
+        points, matching = self.hparams["points"], self.hparams["matching"]
+        weights = {"controls": 1.0, "points": points, "finder": 4 * points, "matching": matching}
+        total = torch.stack([weights[name] * value for name, value in values.items()]).sum()
         self.log("train/loss", total.detach(), prog_bar=True)
         self.log_dict({f"train/{name}": value.detach() for name, value in values.items()})
         return total

@@ -26,14 +26,14 @@ def batch(count=4, side=32):
 
 def test_no_strength_changes_nothing():
     images, deviations = batch()
-    new, same = augment(images, deviations, ControlStrength(**NOTHING))
+    new, same, _ = augment(images, deviations, ControlStrength(**NOTHING))
     assert torch.equal(new, images.float())
     assert torch.equal(same, deviations)
 
 
 def test_a_flip_takes_the_controls_along():
     images, deviations = batch()
-    new, swapped = augment(images, deviations, ControlStrength(**NOTHING | {"flip": 1.0}))
+    new, swapped, _ = augment(images, deviations, ControlStrength(**NOTHING | {"flip": 1.0}))
     assert torch.equal(new, images.flip(-1).float())
     left, right = INDEX["Lip Corner Raise Left"], INDEX["Lip Corner Raise Right"]
     assert torch.equal(swapped[:, left], deviations[:, right])
@@ -56,7 +56,7 @@ def test_a_placement_moves_a_spot_where_it_says():
     torch.rand(1)  # the draw of the flip
     matrix = placements(1, 64, strength)[0]
     torch.set_rng_state(state)
-    moved, _ = augment(image, torch.zeros(1, len(NAMES)), strength)
+    moved, _, _ = augment(image, torch.zeros(1, len(NAMES)), strength)
     weight = moved[0, 0] / moved[0, 0].sum()
     grid = torch.arange(64.0)
     found = (weight.sum(dim=0) @ grid, weight.sum(dim=1) @ grid)

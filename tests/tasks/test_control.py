@@ -9,11 +9,12 @@ from faceimit.errors import InputError
 from faceimit.face.controls import INDEX, NAMES
 from faceimit.losses.control import control_loss, known_controls
 from faceimit.metrics.control import neutral_like, normalised_error
+from faceimit.nets.placement import placed, points_at
 from faceimit.tasks.control import ControlTask
 from faceimit.tracking.checkpoints import load_task
-from tests.control_pairs import Cartoons, rows
+from tests.control_pairs import FACE, Cartoons, rows
 
-SMALL = {"size": 64, "width": 16, "channels": 8, "hidden": 32, "lr": 4e-3, "warmup": 3}
+SMALL = {"size": 64, "width": 16, "channels": 8, "hidden": 32, "delta": 0.05, "lr": 4e-3, "warmup": 3}
 
 
 def trainer(**options):
@@ -37,6 +38,7 @@ def fitted():
 def test_it_learns_and_logs_what_it_declares(fitted):
     task, data, job = fitted
     logged = {name for name in job.callback_metrics if not name.startswith("train/")}
+    assert {"train/points", "train/finder", "train/matching"} <= set(job.callback_metrics)
     shown = {name for name in task.metrics if name.startswith("val/") and not name.endswith("_frames")}
     assert logged == shown
     assert set(job.callback_metrics) <= set(task.metrics)
@@ -53,14 +55,45 @@ def test_loss_weighs_people_and_leaves_out_the_gaze_of_shut_eyes():
     robot, human = rows(6, 0), rows(2, 1, human=True)
     for row in human:
         row["controls"][[INDEX["Eyelid Upper Left"], INDEX["Eyelid Upper Right"]]] = -1.0
-    batch = batch_of(robot, human)
+    batch = {name: value for name, value in batch_of(robot, human).items() if name != "landmarks"}
     task.eval()
     found = float(task.losses(batch)["controls"].detach())
     target = task.deviations(batch["controls"])
     predicted, known = task.net(batch["image"]).deviations, known_controls(target)
     assert not known[6:, INDEX["Gaze Target Phi"]].any()
-    parts = [control_loss(predicted[i], target[i], known[i]) for i in (slice(0, 6), slice(6, 8))]
+    parts = [control_loss(predicted[i], target[i], known[i], delta=0.05) for i in (slice(0, 6), slice(6, 8))]
     assert found == pytest.approx(float((0.75 * parts[0] + 0.25 * 3.0 * parts[1]).detach()), rel=1e-4)
+
+
+def with_landmarks(count=16, seed=0):
+    """Cartoons that lie elsewhere and turned in their pictures, and landmarks that say where."""
+    generator = torch.Generator().manual_seed(seed)
+    batch = batch_of(rows(count, seed))
+    angle, places = (
+        0.2 * torch.randn(count, generator=generator),
+        0.5 + 0.05 * torch.randn(count, 2, generator=generator),
+    )
+    placement = torch.cat([0.3 * torch.stack([angle.cos(), angle.sin()], dim=1), places], dim=1)
+    return batch | {"landmarks": points_at(placement, FACE) * batch["image"].shape[-1] - 0.5}
+
+
+def test_landmarks_train_the_finder_and_their_head():
+    pl.seed_everything(0, verbose=False)
+    task = ControlTask(**SMALL, augmentation={}, points=1.0).train()
+    batch = with_landmarks()
+    side = batch["image"].shape[-1]
+    task.net.expect((batch["landmarks"] + 0.5) / side)
+    task.log = task.log_dict = lambda *a, **k: None
+    task.training_step(batch, 0).backward()
+    moved = {name for name, p in task.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert {"net.finder.head.out.weight", "net.points.out.weight", "net.heads.lip.out.weight"} <= moved
+    task.eval()
+    task.strength = None
+    true = placed((batch["landmarks"] + 0.5) / side, task.net.shape)
+    values, output = task.losses(batch), task.net(batch["image"], true)
+    distance = (points_at(true, output.points) * side - 0.5 - batch["landmarks"]).norm(dim=-1)
+    scale = true[:, :2].norm(dim=1, keepdim=True) * side
+    assert float(values["points"].detach()) == pytest.approx(float((distance / scale).mean()), rel=0.05)
 
 
 def test_a_batch_of_robot_pictures_alone_needs_no_domain():
