@@ -3,7 +3,9 @@
 A whole clip is scored with one frame's edges repeated at either end. The step does the same while the clip is still
 running: it answers with the final score of the frame `look_ahead` frames ago and, for the younger frames, with the
 scores they would have if the clip ended now. So the stream's end needs no graph of its own, and whoever cannot wait
-has an early opinion. Each frame's features are computed once. A state of zeros begins a new part of the stream.
+has an early opinion. All scores equal :func:`faceimit.nets.keyframe.score_clip` up to rounding, but for a network
+without look-ahead: there a part's first frame scores 0, since its answer cannot wait for the second frame. Each frame's
+features are computed once. A state of zeros begins a new part of the stream.
 """
 
 import copy

@@ -18,7 +18,7 @@ class ScoreStream:
 
     A frame's score is final `look_ahead` frames later, or when the face is gone. After a frame without a face nothing
     is remembered: the next frame begins a new part, as the first of the stream does, and takes the flow of the second;
-    a part of a single frame scores 0.
+    a part of a single frame scores 0. Without look-ahead the first frame of every part scores 0.
 
     Attributes:
         name: of the method.
