@@ -56,6 +56,10 @@ class Rig:
         """The vector that values (30,) should become."""
         return self.profile.to_actuators(values)
 
+    def slack(self):
+        """How far what it shows may be from what it was told."""
+        return 0.0
+
     def gone(self):
         """Vanish."""
 
@@ -74,20 +78,19 @@ class UdpRig(Rig):
     def back(self):
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind(("127.0.0.1", self.port))
-        self.socket.setblocking(False)
+        self.listening = True
+        self.thread = threading.Thread(target=self.listen, daemon=True)
+        self.thread.start()
+
+    def listen(self):
+        while self.listening:
+            if select.select([self.socket], [], [], 0.01)[0]:
+                self.heard.append(self.socket.recv(65536))
 
     def gone(self):
-        self.count()
+        self.listening = False
+        self.thread.join(2)
         self.socket.close()
-
-    def count(self):
-        while self.socket.fileno() >= 0 and select.select([self.socket], [], [], 0)[0]:
-            self.heard.append(self.socket.recv(65536))
-        return len(self.heard)
-
-    def last(self):
-        self.count()
-        return super().last()
 
 
 class WebsocketRig(Rig):

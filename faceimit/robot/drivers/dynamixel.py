@@ -21,7 +21,9 @@ PROTOCOL = 2.0
 TICKS, MIDDLE = 4096, 2048  # a turn, and where a servo's horn points straight
 TORQUE_ENABLE, GOAL_POSITION, PRESENT_POSITION = 64, 116, 132
 BAUD_RATES = (9600, 57600, 115200, 1000000, 2000000, 3000000, 4000000)
+ATTEMPTS = 3  # of a ping at the start: a bus has noise
 AGAIN_AFTER = 0.5  # seconds between attempts to open a port that is gone
+_EFFORT = 1e-3  # of moving a control, where several move one servo
 _UNITS = {  # ticks a unit, ticks at 0
     "tick": (1.0, 0.0),
     "degree": (TICKS / 360, MIDDLE),
@@ -37,11 +39,17 @@ def ticks_of(profile: RobotProfile, values: np.ndarray) -> np.ndarray:
 
 def values_of(profile: RobotProfile, ticks: np.ndarray) -> np.ndarray:
     """(30,) control values nearest to neutral that put the actuators at ticks (A,), inside the ranges."""
+    from scipy.optimize import lsq_linear
+
     scale, zero = np.array([_UNITS[a.unit] for a in profile.actuators]).T
     gains = np.stack([a.gains for a in profile.actuators])
-    offsets = np.array([a.offset for a in profile.actuators])
+    offsets, lows, highs = np.array([(a.offset, a.low, a.high) for a in profile.actuators]).T
+    span, width = profile.high - profile.low, highs - lows
     way = (ticks - zero) / scale - (gains @ profile.neutral + offsets)
-    return profile.clip(profile.neutral + np.linalg.pinv(gains) @ way)
+    matrix = np.concatenate([gains * span / width[:, None], _EFFORT * np.eye(len(span))])
+    ends = (profile.low - profile.neutral) / span - 1e-12, (profile.high - profile.neutral) / span + 1e-12
+    found = lsq_linear(matrix, np.concatenate([way / width, np.zeros(len(span))]), ends).x
+    return profile.clip(profile.neutral + found * span)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -78,12 +86,15 @@ class Dynamixel(Driver):
 
     def _connect(self) -> None:
         try:
-            self._start()
-        except OSError as error:
+            self._start(ATTEMPTS)
+        except _port_errors() as error:
             raise InputError(f"cannot open {self.device} ({error}), check the cable and the option device") from error
 
-    def _start(self) -> None:
+    def _start(self, attempts: int) -> None:
         """Open the port, find every servo, hold it where it stands and turn its torque on.
+
+        Args:
+            attempts: to have an answer from each servo; with one the first that is silent ends it, some 40 ms.
 
         Raises:
             OSError: the port does not open.
@@ -94,17 +105,25 @@ class Dynamixel(Driver):
         self._port, self._packets = PortHandler(self.device), PacketHandler(PROTOCOL)
         if not self._port.setBaudRate(self.baud):
             raise OSError(f"no {self.baud} baud")
-        silent = [str(number) for number in self._ids if self._packets.ping(self._port, number)[1] != 0]
+        silent = []
+        for servo in self._ids:
+            if not self._answers(servo, attempts):
+                silent.append(str(servo))
+                if attempts == 1:
+                    break
         if silent:
             raise InputError(
                 f"servo {', '.join(silent)} on {self.device} does not answer at {self.baud} baud, "
                 "check power, ids and baud"
             )
-        here = self._positions()
+        here = next((ticks for _ in range(attempts) if (ticks := self._positions()) is not None), None)
         if here is None:
             raise InputError(f"the servos on {self.device} do not tell their positions, check that they are X series")
         self._write(GOAL_POSITION, 4, here)
         self._torque(True)
+
+    def _answers(self, servo: int, attempts: int) -> bool:
+        return any(self._packets.ping(self._port, servo)[1] == 0 for _ in range(attempts))
 
     def _transmit(self, values: np.ndarray, now: float) -> bool:
         if self._port is None and not self._returned():
@@ -126,9 +145,10 @@ class Dynamixel(Driver):
         """Try to open the port again, now and then."""
         if time.monotonic() < self._retry_at:
             return False
+        gone: tuple[type[Exception], ...] = (*_port_errors(), InputError)
         try:
-            self._start()
-        except (OSError, InputError) as error:
+            self._start(1)
+        except gone as error:
             LOGGER.info("the servos are not back: %s", error)
             self._drop()
             return False
@@ -152,7 +172,7 @@ class Dynamixel(Driver):
         try:
             if group.txPacket() == COMM_SUCCESS:
                 return True
-        except OSError as error:
+        except _port_errors() as error:
             LOGGER.info("%s is gone: %s", self.device, error)
         self._drop()
         return False
@@ -169,12 +189,21 @@ class Dynamixel(Driver):
         try:
             if group.txRxPacket() != COMM_SUCCESS:
                 return None
-        except OSError as error:
+        except _port_errors() as error:
             LOGGER.info("%s is gone: %s", self.device, error)
             self._drop()
             return None
         raw = [group.getData(servo, PRESENT_POSITION, 4) for servo in self._ids]
         return np.array(raw, dtype=np.uint32).astype(np.int32).astype(np.int64)
+
+
+def _port_errors() -> tuple[type[Exception], ...]:
+    """What a serial port that is gone raises; termios has an error of its own, where there is termios."""
+    try:
+        import termios
+    except ImportError:
+        return (OSError,)
+    return OSError, termios.error
 
 
 def _check(actuator: Actuator, profile: str) -> None:

@@ -1,6 +1,8 @@
 """Options of drivers: the fields of the driver's dataclass, checked by name and type."""
 
+import inspect
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -14,9 +16,15 @@ _WORDS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 
 def option_types(kind: type) -> dict[str, Any]:
     """Name and type of every option of a driver class; the profile and functions are none."""
-    hints = get_type_hints(kind)
     names = [f.name for f in fields(kind) if f.init and not f.metadata.get("internal")]
-    return {name: hints[name] for name in names}
+    return {name: _hint(kind, name) for name in names}
+
+
+def _hint(kind: type, name: str) -> Any:
+    """Type of a field, which another module may have written as text; what else stands in that class is left alone."""
+    owner = next(base for base in kind.__mro__ if name in inspect.get_annotations(base))
+    alone = type("Alone", (), {"__annotations__": {name: inspect.get_annotations(owner)[name]}})
+    return get_type_hints(alone, vars(sys.modules[owner.__module__]))[name]
 
 
 def checked(options: Mapping[str, object], kind: type, driver: str) -> dict[str, Any]:

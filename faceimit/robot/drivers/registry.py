@@ -57,15 +57,21 @@ def make_driver(name: str, profile: RobotProfile, **options: Any) -> Driver:
     """
     kind = driver_class(name)
     if kind.wraps:
-        own = {key: options.pop(key) for key in list(options) if key in option_types(kind)}
-        ready = checked(own, kind, name)
-        inner = str(ready.get("to", kind.to))
-        if driver_class(inner).wraps:
-            raise InputError(f"expected option to of driver {name} to be a robot's driver but got {inner!r}")
-        shared = {key: ready[key] for key in ("dry_run",) if key in ready}
-        return _made(name, lambda: kind(profile, inner=make_driver(inner, profile, **options, **shared), **ready))  # type: ignore[call-arg]
+        return _wrapped(name, kind, profile, options)
     ready = checked(options, kind, name)
     return _made(name, lambda: kind(profile, **ready))
+
+
+def _wrapped(name: str, kind: type[Driver], profile: RobotProfile, options: dict[str, Any]) -> Driver:
+    """A driver in front of another, which gets the options that the first does not know."""
+    known = option_types(kind)
+    ready = checked({key: value for key, value in options.items() if key in known}, kind, name)
+    inner = ready.get("to", getattr(kind, "to", "simulated"))
+    if driver_class(inner).wraps:
+        raise InputError(f"expected option to of driver {name} to be a robot's driver but got {inner!r}")
+    others = {key: value for key, value in options.items() if key not in known}
+    behind = make_driver(inner, profile, dry_run=ready.get("dry_run", False), **others)
+    return kind(profile, **ready | {"inner": behind})
 
 
 def driver_options(name: str) -> dict[str, Any]:

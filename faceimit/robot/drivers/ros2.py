@@ -95,24 +95,29 @@ class Ros2(Driver):
     def _transmit(self, values: np.ndarray, now: float) -> bool:
         import roslibpy
 
-        connection = self._ros.factory._proto
-        if not self._ros.is_connected or connection is None:
-            return False
-        if connection.transport is not None and connection.transport.get_write_buffer_size() > MOST_BUFFERED:
+        if not self._ros.is_connected or self._buffered() > MOST_BUFFERED:
             return False
         self._commands.publish(roslibpy.Message(self.content(values, now)))
         return True
+
+    def _buffered(self) -> int:
+        """Bytes that a slow rosbridge has not taken yet."""
+        found: list[Any] = []
+        self._ros.factory.on_ready(found.append)  # at once, since it is connected
+        return found[0].transport.get_write_buffer_size() if found and found[0].transport is not None else 0
 
     def _disconnect(self) -> None:
         """Say what is to be said, close, and see to it that nothing tries again."""
         if self._ros is None:
             return
         factory, closed = self._ros.factory, threading.Event()
-        factory.on("close", lambda _: closed.set())
+        factory.maxRetries = 0
         if self._ros.is_connected:
+            factory.on("close", lambda _: closed.set())
             if self._commands is not None:
                 self._commands.unadvertise()
             self._ros.close(timeout=1.0)
             closed.wait(1.0)
-        factory.manager.loop.call_soon_threadsafe(setattr, factory, "_stop", True)
+        else:  # an attempt may still be under way
+            factory.on_ready(lambda connection: connection.send_close())
         self._ros = self._commands = None

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from faceimit.data.synthetic.robot import RobotRenderer
 
 
+REST = 5.0  # seconds in which every servo has come to rest
+
+
 def _no_wait(seconds: float) -> None:
     """Simulated time passes by itself."""
 
@@ -27,6 +30,7 @@ class Simulated(Driver):
     seed: int = 0
     pause: object = field(metadata=INTERNAL, repr=False, default=_no_wait)  # type: ignore[assignment]
     _servos: ServoModel | None = field(init=False, repr=False, default=None)
+    _moved: float | None = field(init=False, repr=False, default=None)
     _renderer: "RobotRenderer | None" = field(init=False, repr=False, default=None)
 
     def picture(self, size: int = 128) -> np.ndarray:
@@ -43,15 +47,24 @@ class Simulated(Driver):
         return self._renderer.render((self.profile.neutral if pose is None else pose)[None])[0]
 
     def _connect(self) -> None:
-        self._servos = ServoModel(self.profile, seed=self.seed)
+        self._servos, self._moved = ServoModel(self.profile, seed=self.seed), None
 
     def _transmit(self, values: np.ndarray, now: float) -> bool:
-        assert self._servos is not None
-        self._servos.command(values, now)
+        self._at(now).command(values, now)
         return True
 
     def _measure(self, now: float) -> np.ndarray | None:
-        return None if self._servos is None else self._servos.position(now)
+        return None if self._servos is None else self._at(now).position(now)
 
     def _disconnect(self) -> None:
         """The servos stay where they are, to be looked at."""
+
+    def _at(self, now: float) -> ServoModel:
+        """The servos, which have come to rest where nothing was asked of them for long, whatever the clock says."""
+        assert self._servos is not None
+        if self._moved is None:
+            self._servos.reset(self.profile.neutral, now)
+        elif abs(now - self._moved) > REST:
+            self._servos.reset(self._servos.position(self._moved + REST), now)
+        self._moved = now
+        return self._servos

@@ -67,23 +67,23 @@ def test_a_wrong_token_is_one_sentence_without_the_token(gateway, token, monkeyp
 @pytest.mark.parametrize("content", ["", "two words", "tok\nen: x", "tökén"])
 def test_a_token_that_is_none(gateway, token, content, monkeypatch):
     token.write_text(content)
-    with pytest.raises(InputError, match="expected one Tritium token in .*token"):
+    with pytest.raises(InputError, match=r"expected one Tritium token in .*token"):
         tritium(gateway, token_file=token).__enter__()
     with pytest.raises(InputError, match="cannot read the Tritium token"):
         tritium(gateway, token_file=token.parent / "none").__enter__()
     monkeypatch.delenv("TRITIUM_AUTH_TOKEN", raising=False)
     with pytest.raises(InputError, match="environment variable TRITIUM_AUTH_TOKEN"):
         tritium(gateway).__enter__()
-    with pytest.raises(InputError, match="unknown option 'token'.*token_file"):
+    with pytest.raises(InputError, match=r"unknown option 'token'.*token_file"):
         tritium(gateway, token=content)
 
 
 def test_nobody_there_and_somebody_else(gateway, token):
     gateway.hear = lambda connection, message: connection.send("hello")
-    with pytest.raises(InputError, match="expected Tritium at ws://127.0.0.1"):
+    with pytest.raises(InputError, match=r"expected Tritium at ws://127.0.0.1"):
         tritium(gateway, token_file=token).__enter__()
     gateway.gone()
-    with pytest.raises(InputError, match="cannot reach Tritium at ws://127.0.0.1.*robot is on"):
+    with pytest.raises(InputError, match=r"cannot reach Tritium at ws://127.0.0.1.*robot is on"):
         tritium(gateway, token_file=token).__enter__()
 
 
