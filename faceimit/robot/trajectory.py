@@ -17,8 +17,9 @@ the range, else the unstretched one, else one in which every control arrives as 
 trajectory it is on, which ends at rest in the range.
 """
 
-from itertools import pairwise
-from math import inf
+from collections.abc import Callable
+from itertools import chain, pairwise
+from math import inf, isfinite
 from operator import attrgetter
 from typing import Protocol
 
@@ -113,7 +114,7 @@ class RuckigPlanner:
     def step(self, now: float) -> np.ndarray:
         """(3, 30) position, velocity and acceleration at `now`."""
         rows = zip(*[group.state(now) for group in self._groups], strict=True)
-        flat = np.array([value for row in rows for values in row for value in values])
+        flat = np.fromiter(chain.from_iterable(chain.from_iterable(rows)), np.float64, self._units.size)
         state = flat.reshape(3, -1)[:, self._back] * self._units + self._offset
         np.minimum(np.maximum(state[0], self._lowest), self._highest, out=state[0])
         return state
@@ -126,7 +127,7 @@ class RuckigPlanner:
         """Values (30,) cut to the ranges, as shares of them in the order of the groups; None if one is not finite."""
         inside = np.minimum(np.maximum(values[self._order], self._low), self._high)
         shares: list[float] = ((inside - self._origin) / self._span).tolist()
-        return shares if np.isfinite(values).all() else None
+        return shares if isfinite(values.sum()) else None
 
 
 class _GroupPlanner:
@@ -197,6 +198,7 @@ def make_planner(name: str, profile: RobotProfile) -> Planner:
     """
     from faceimit.robot.planners import CubicPlanner, MinimumJerkPlanner
 
+    kinds: dict[str, Callable[[RobotProfile], Planner]]
     kinds = {"ruckig": RuckigPlanner, "minimum_jerk": MinimumJerkPlanner, "cubic": CubicPlanner}
     if name not in kinds:
         raise InputError(f"expected a planner among {', '.join(kinds)} but got {name}, choose one of these")

@@ -50,8 +50,8 @@ def _broken(states: np.ndarray, after: np.ndarray) -> np.ndarray:
     return np.array([*(int(e.sum()) for e in excess), int((gained > most).sum() + travelled.sum())])
 
 
-def test_a_hundred_thousand_random_retargets_break_no_limit():
-    assert set(retargets(100_000, 0).values()) == {0}
+def test_forty_thousand_random_retargets_break_no_limit():
+    assert set(retargets(40_000, 0).values()) == {0}
 
 
 @pytest.mark.slow
