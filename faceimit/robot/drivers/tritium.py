@@ -1,12 +1,13 @@
 """Ameca over Tritium, Engineered Arts' operating system, by way of its websocket gateway.
 
-The gateway speaks JSON around GraphQL: ``{"type": "graphql", "request_id", "document", "variable_values"}`` is answered
-by ``{"type": "graphql_response", "request_id", "data"}``, and the headers ``x-tritium-token`` and
-``x-tritium-session-metadata`` say who connects. It has no call that moves a joint, so every command is a message
-``{"v": 1, "seq", "values": {name: value}}`` on a channel to a script that runs on the robot. The script comes with
-faceimit (:func:`robot_script`, with instructions at its top); it clamps once more, moves no faster than its own limits,
-and eases to neutral by its own clock when messages stay away. The robot acts on messages, not on connections, so that
-Engineered Arts' own clients (package ``tritium-remote``: ``post_message(channel, message)``) can drive the script too.
+The gateway speaks JSON around GraphQL: ``{"type": "graphql", "auth_token", "request_id", "document",
+"variable_values"}`` is answered by ``{"type": "graphql_response", "request_id", "data"}``; the headers
+``x-tritium-token`` and ``x-tritium-session-metadata`` say who connects. It has no call that moves a joint, so every
+command is a message ``{"v": 1, "seq", "values": {name: value}}`` on a channel to a script that runs on the robot. The
+script comes with faceimit (:func:`robot_script`, with instructions at its top); it clamps once more, moves no faster
+than its own limits, and eases to neutral by its own clock when messages stay away. The robot acts on messages, not on
+connections, so that Engineered Arts' own clients can drive the script too: ``tritium-remote`` (1.4.1, the message as
+JSON text) and ``tritium-remote-py`` (1.1.3), whose requests are the same as ours.
 
 The token comes from a file or from the environment, never from an option of a command, and is never logged.
 """
@@ -63,6 +64,7 @@ class Tritium(Driver):
     timeout: float = 5.0
     _link: WebsocketLink | None = field(init=False, repr=False, default=None)
     _numbers: Any = field(init=False, repr=False, default_factory=itertools.count)
+    _secret: str = field(init=False, repr=False, default="")
     _complaint: str = field(init=False, repr=False, default="")
 
     def __post_init__(self) -> None:
@@ -101,11 +103,8 @@ class Tritium(Driver):
         return self._link.offer(self._request(POST, {"input": {"channel": self.channel, "message": message}}))
 
     def _request(self, document: str, variables: dict[str, Any]) -> str:
-        number = next(self._numbers)
-        return json.dumps(
-            {"type": "graphql", "request_id": number, "document": document, "variable_values": variables},
-            separators=(",", ":"),
-        )
+        request = {"type": "graphql", "auth_token": self._secret, "request_id": next(self._numbers)}
+        return json.dumps(request | {"document": document, "variable_values": variables}, separators=(",", ":"))
 
     def _token(self) -> str:
         """The token, read anew for each connection.
@@ -136,7 +135,8 @@ class Tritium(Driver):
         from websockets.sync.client import connect
 
         metadata = json.dumps({"session_type": "graphql", "description": "faceimit"})
-        headers = {"x-tritium-token": self._token(), "x-tritium-session-metadata": metadata}
+        self._secret = self._token()
+        headers = {"x-tritium-token": self._secret, "x-tritium-session-metadata": metadata}
         try:
             # entered without a with block, for the link's thread owns it
             socket = connect(

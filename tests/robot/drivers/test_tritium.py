@@ -39,7 +39,8 @@ def test_messages_are_those_of_the_gateway(gateway, token):
         driver.send(gateway.profile.neutral, 1.0)
         assert wait_for(lambda: gateway.heard)
         post = gateway.requests[1]
-        assert sorted(post) == ["document", "request_id", "type", "variable_values"]
+        assert sorted(post) == ["auth_token", "document", "request_id", "type", "variable_values"]
+        assert post["auth_token"] == TOKEN
         assert post["type"] == "graphql"
         message = post["variable_values"]["input"]["message"]
         assert message["v"] == 1
