@@ -39,7 +39,7 @@ def rendered(people: int, cache: str) -> Iterator[Data]:
     """Unseen people: facing the camera as in videos, and turned two and a half times as far."""
     module = LandmarkFaces(f"{cache}/rendered", {"train": 2, "val": 2, "test": people})
     faces = module.faces("test")
-    for name, rows in (("rendered", ~faces.turned), ("rendered, turned", faces.turned)):
+    for name, rows in (("rendered", ~faces.turned), ("rendered_turned", faces.turned)):
         yield Data(name, chosen(faces, rows))
 
 
@@ -51,7 +51,7 @@ def real(folder: str, cache: str) -> Iterator[Data]:
     for split in ("val", "test"):
         faces = faces_of_clips(load_real(folder, names[split], 128, f"{cache}/real"), every=5)
         assert faces is not None
-        yield Data(f"real, {split} people", faces, jaw=False)
+        yield Data(f"real_{split}", faces, jaw=False)
 
 
 def chosen(faces: Faces, rows: np.ndarray) -> Faces:

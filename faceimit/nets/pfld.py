@@ -72,7 +72,7 @@ class PFLD(nn.Module):
         self.head = nn.Linear(16 + 32 + 128, COUNT * 4)  # x, y, log of the scale, trust in the local place
         nn.init.normal_(self.head.weight, std=1e-2)
         nn.init.zeros_(self.head.bias)
-        self.local = LocalPlaces(thick, 2 * thick, size // 8) if local else None
+        self.local = LocalPlaces(thin, thick, 3 * thin, size // 4) if local else None
         self.pose = PoseBranch(thin, size // 4)
         self.register_buffer("mean", torch.full((COUNT, 2), 0.5))
         taps = torch.tensor(SMOOTHING) / sum(SMOOTHING)
@@ -94,7 +94,7 @@ class PFLD(nn.Module):
         points = self.mean + GAIN * values[..., :2]  # fractions of the side
         parts = (points,)
         if self.local is not None:
-            parts = (points, self.local(late))
+            parts = (points, self.local(early, late))
             points = torch.lerp(*parts, torch.sigmoid(values[..., 3:]))
         scale = UNSURE * side * values[..., 2].clamp(-5.0, 4.0).exp()
         pose = self.pose(early) if self.training else None
@@ -117,13 +117,14 @@ class PFLD(nn.Module):
 class LocalPlaces(nn.Module):
     """Where each point is seen: cells of a grid vote with their own place and an offset, weighted by a softmax.
 
-    Integral regression (Sun et al., 2018) of the offsets of PIPNet (Jin et al., 2021).
-    (B, C, g, g) -> (B, 68, 2) fractions of the side.
+    Integral regression (Sun et al., 2018) of the offsets of PIPNet (Jin et al., 2021), on fine features that know of
+    the coarse ones: (B, C, g, g), (B, C', g/2, g/2) -> (B, 68, 2) fractions of the side.
     """
 
-    def __init__(self, channels: int, wide: int, grid: int) -> None:
+    def __init__(self, fine: int, coarse: int, wide: int, grid: int) -> None:
         super().__init__()
-        self.features = nn.Sequential(unit(channels, wide, 1), unit(wide, wide, 3, groups=wide))
+        self.fine, self.coarse = unit(fine, wide, 1, act=False), unit(coarse, wide, 1, act=False)
+        self.features = nn.Sequential(nn.ReLU(), unit(wide, wide, 3, groups=wide))
         self.votes = nn.Conv2d(wide, COUNT * 3, 1)
         nn.init.normal_(self.votes.weight, std=1e-2)
         nn.init.zeros_(self.votes.bias)
@@ -132,8 +133,10 @@ class LocalPlaces(nn.Module):
         self.register_buffer("cells", torch.stack([columns, rows]).flatten(1), persistent=False)  # (2, g g)
         self.grid = grid
 
-    def forward(self, late: Tensor) -> Tensor:
-        votes = self.votes(self.features(late)).float().flatten(2).unflatten(1, (COUNT, 3))  # (B, 68, 3, g g)
+    def forward(self, fine: Tensor, coarse: Tensor) -> Tensor:
+        context = F.interpolate(self.coarse(coarse), scale_factor=2.0, mode="bilinear", align_corners=False)
+        votes = self.votes(self.features(self.fine(fine) + context)).float()
+        votes = votes.flatten(2).unflatten(1, (COUNT, 3))  # (B, 68, 3, g g)
         weights = votes[:, :, 2:].softmax(dim=-1)
         return ((self.cells + votes[:, :, :2] / self.grid) * weights).sum(dim=-1)
 

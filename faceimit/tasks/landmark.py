@@ -29,7 +29,7 @@ class LandmarkTask(pl.LightningModule):
         start: where the network starts, to fine-tune: "none", "shipped" or a .safetensors file.
         norm: of the point errors: "squared" (paper) or "distance".
         floor: weight of a face whose pose is known exactly (:func:`faceimit.losses.landmark.pfld_loss`), paper: 0.
-        categories: weight faces by how rare their kind is.
+        categories: how much faces are weighted by how rare their kind is, in [0, 1]; paper: 1.
         pose: weight of the pose branch's own loss.
         parts: weight of the points as the head alone, and the local branch alone, have them.
         scale: weight of the likelihood of the points' scales.
@@ -53,7 +53,7 @@ class LandmarkTask(pl.LightningModule):
         start: str = "none",
         norm: Literal["squared", "distance"] = "distance",
         floor: float = 1.0,
-        categories: bool = True,
+        categories: float = 0.5,
         pose: float = 1.0,
         parts: float = 0.3,
         scale: float = 0.1,
@@ -84,9 +84,8 @@ class LandmarkTask(pl.LightningModule):
         """Every loss by name, unweighted; distances in percent of the crop's side."""
         assert output.pose is not None
         settings, percent = self.hparams, 100 / batch["image"].shape[-1]
-        weight = torch.ones_like(batch["pose"][:, 0])
-        if settings["categories"]:
-            weight = category_weight(batch["category"], self.shares)
+        share = settings["categories"]
+        weight = 1 - share + share * category_weight(batch["category"], self.shares)
         points, target = output.points * percent, batch["landmarks"] * percent
         shared = (batch["known"], output.pose, batch["pose"], weight, settings["norm"], settings["floor"])
         distance = point_distance(points, target)
