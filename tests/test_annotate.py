@@ -9,6 +9,7 @@ from faceimit.data.annotators import model
 from faceimit.data.store import Store
 from faceimit.errors import InputError
 from faceimit.tracking.cli import run_command
+from tests.in_process import annotate_here
 from tests.square_annotator import SPEC, content, videos
 
 
@@ -21,7 +22,7 @@ def folder(tmp_path):
     return videos(tmp_path / "videos", "anna/a anna/b bert/c")
 
 
-def test_a_folder_becomes_a_store(folder, tmp_path, capsys):
+def test_a_folder_becomes_a_store(folder, tmp_path, capsys, monkeypatch):
     store = tmp_path / "new" / "store"
     (folder / "bert" / "text.mp4").write_text("hello")
     (folder / "bert" / "empty.mp4").touch()
@@ -37,12 +38,14 @@ def test_a_folder_becomes_a_store(folder, tmp_path, capsys):
     assert report["done"] == ["anna/a", "anna/b", "bert/c"]
     assert [problem["path"] for problem in report["failed"]] == [str(folder / "bert" / "text.mp4")]
     assert [problem["path"] for problem in report["unused"]] == [str(folder / "bert" / "empty.mp4")]
+    annotate_here(monkeypatch)
     assert run(folder, "--out", store, "--annotator", SPEC) == 0
     assert "0 annotated, 3 already in the store, 1 FAILED" in capsys.readouterr().out
     assert json.loads((store / "report.json").read_text())["skipped"] == ["anna/a", "anna/b", "bert/c"]
 
 
-def test_shards_have_reports_of_their_own_and_the_last_run_packs(folder, tmp_path, capsys):
+def test_shards_have_reports_of_their_own_and_the_last_run_packs(folder, tmp_path, monkeypatch):
+    annotate_here(monkeypatch)
     words = [folder, "--out", tmp_path / "store", "--annotator", SPEC]
     for share in ("1/2", "2/2"):
         assert run(*words, "--shard", share) == 0
@@ -54,7 +57,8 @@ def test_shards_have_reports_of_their_own_and_the_last_run_packs(folder, tmp_pat
     assert run(*words, "--shard", "4/4") == 0  # a share without files is no mistake
 
 
-def test_single_videos(folder, tmp_path):
+def test_single_videos(folder, tmp_path, monkeypatch):
+    annotate_here(monkeypatch)
     assert run(folder / "anna" / "a.mp4", "--out", tmp_path / "store", "--annotator", SPEC) == 0
     assert Store(tmp_path / "store").names() == ["a"]
 
@@ -96,7 +100,8 @@ def test_a_store_of_another_version(folder, tmp_path, capsys):
     assert "clips-0.parquet" in refused(capsys, folder, "--out", store, "--annotator", SPEC)
 
 
-def test_nothing_that_can_be_annotated_is_bad_input(tmp_path, capsys):
+def test_nothing_that_can_be_annotated_is_bad_input(tmp_path, capsys, monkeypatch):
+    annotate_here(monkeypatch)
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.mp4").write_text("hello")
     said = refused(capsys, tmp_path / "videos", "--out", tmp_path / "store", "--annotator", SPEC)

@@ -1,6 +1,7 @@
 """From a corpus on the disk and its annotation store to clips: what can be used, and why the rest cannot."""
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,7 +57,8 @@ def listed(corpus: str, root: str | None, store: Store, options: Mapping[str, An
         raise InputError(f"the videos of {store.path} are not where they were annotated: {gone[0]}")
     roots = {info.source.removesuffix(info.relative) for info in infos}
     if corpus == "videos":
-        found = list_corpus(corpus, there, **options)
+        base = Path(os.path.commonpath([Path(info.source).parent for info in infos]))
+        found = list_corpus(corpus, there, base=base, **options)
     elif len(roots) == 1:
         found = list_corpus(corpus, roots.pop(), **options)
     else:
@@ -115,7 +117,8 @@ def _in_splits(
     """Clips by split; where the only people chosen for a split cannot be used, others of a plain folder are chosen."""
     sources = [source for source in listing.sources if source.path in found]
     if listing.corpus == "videos" and sources and {source.split for source in sources} < set(SPLITS):
-        sources = list(list_corpus(listing.corpus, list(found), **options).sources)
+        # who is a person does not hang on which videos can be used
+        sources = list(list_corpus(listing.corpus, list(found), base=listing.people, **options).sources)
     clips: dict[str, list[LazyClip]] = {split: [] for split in SPLITS}
     for source in sources:
         clips[source.split].append(replace(found[source.path], identity=source.identity))

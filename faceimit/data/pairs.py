@@ -106,7 +106,8 @@ def read_pairs(
     """
     text = str(source)
     path = Path(text).expanduser()
-    if not path.exists() and not is_hub_id(text):
+    # a name in a folder that is here is a path with a slip, not a table of the hub
+    if not path.exists() and (not is_hub_id(text) or path.parent.is_dir()):
         raise InputError(f"the pairs {text} do not exist, give a .parquet file, a folder or a hub name OWNER/NAME")
     if not path.exists() or is_saved(path) or parquet_files(path):
         table = read_table(text, cache, sequence)

@@ -72,7 +72,7 @@ class StoreSource(Source):
         self._infos = self._store.infos()
         self.facts = [_stored_facts(info) for info in self._infos]
         self.vocabulary = expressions()
-        models = {(info.annotator, info.annotator_version, info.model_sha256[:12]) for info in self._infos}
+        models = {(info.annotator, info.annotator_version, info.model_sha256[:8]) for info in self._infos}
         self.about = [("annotator", ", ".join(" ".join(filter(None, model)) for model in sorted(models)))]
         self.problems = [f"{info.relative}: {info.note}" for info in self._infos if info.note]
 

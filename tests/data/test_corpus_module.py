@@ -16,10 +16,18 @@ from faceimit.tracking.config import composed, plain
 from faceimit.tracking.schema import build
 from faceimit.train import train
 from tests import corpora, video_files
+from tests.in_process import annotate_here
 
 MIDDLE = "tests.middle_face:MiddleFace"
 MAKE = {"voxceleb": corpora.make_voxceleb, "300vw": corpora.make_300vw, "caer": partial(corpora.make_caer, clips=1)}
 SMALL = ("data.size=32", "data.window=4", "data.batch_size=2", "data.steps=2")
+
+
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch, request):
+    """All but one of the tests annotate in this process."""
+    if "what_cannot_be_used" not in request.node.name:
+        annotate_here(monkeypatch)
 
 
 def people(root, *names, frames=12):
@@ -129,6 +137,19 @@ def test_too_few_people(tmp_path):
     root = people(tmp_path / "videos", "a", "b", "nobody")
     with pytest.raises(InputError, match=r"at least 3 people.*has 2.*1 are left out.*nobody"):
         module(tmp_path, root=str(root)).prepare_data()
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_one_person_is_not_three_where_the_others_cannot_be_used(tmp_path, alone):
+    root = people(tmp_path / "videos", "anna/a", "anna/b", "anna/c", "bert/nobody", "carl/nobody")
+    arguments = {"root": str(root)}
+    if alone:
+        annotate(list_corpus("videos", root).sources, tmp_path / "S", AnnotatorSpec(MIDDLE), progress=False)
+        for name in ("bert", "carl"):
+            shutil.rmtree(root / name)
+        arguments = {"store": str(tmp_path / "S")}
+    with pytest.raises(InputError, match=r"at least 3 people.*has 1 that"):
+        module(tmp_path, **arguments).prepare_data()
 
 
 def test_wrong_roots_and_stores(tmp_path):

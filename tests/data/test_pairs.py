@@ -262,6 +262,9 @@ def test_several_tables_must_be_chosen_from(tmp_path):
 
 
 def test_sources_that_are_not_there(tmp_path, monkeypatch, cache):
+    for slip in (tmp_path / "a", "tests/no_such_pairs"):  # in a folder that is here: no table of the hub
+        with pytest.raises(InputError, match=f"pairs {slip} do not exist"):
+            read_pairs(slip)
     with pytest.raises(InputError, match=r"pairs /no/such/place do not exist"):
         read_pairs("/no/such/place")
     import datasets

@@ -77,12 +77,14 @@ class Listing:
         root: folder that the names are relative to.
         sources: sorted by folder, then name.
         problems: as found.
+        people: folder whose sub-folders, or files, are the people of a plain folder of videos; None: another corpus.
     """
 
     corpus: str
     root: Path
     sources: tuple[Source, ...]
     problems: tuple[Problem, ...]
+    people: Path | None = None
 
     def split(self, split: Split) -> tuple[Source, ...]:
         """The videos of one split."""

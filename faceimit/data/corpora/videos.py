@@ -10,6 +10,7 @@ import os
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from faceimit.data.corpora.listing import (
@@ -43,7 +44,7 @@ SPLIT_FOLDERS: dict[str, Split] = {
 Roots = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 
 
-def list_videos(root: Roots, val: float = 0.1, test: float = 0.1, seed: int = 0) -> Listing:
+def list_videos(root: Roots, val: float = 0.1, test: float = 0.1, seed: int = 0, base: Path | None = None) -> Listing:
     """All videos of a folder, or of several files and folders.
 
     Args:
@@ -52,6 +53,8 @@ def list_videos(root: Roots, val: float = 0.1, test: float = 0.1, seed: int = 0)
         val: fraction of the identities; at least one where there are enough.
         test: as val.
         seed: of that choice.
+        base: folder whose sub-folders are people where only some of its videos are given; None: the nearest one that
+            all of the list lie in.
 
     Raises:
         InputError: a path that does not exist, or no video at all.
@@ -60,8 +63,10 @@ def list_videos(root: Roots, val: float = 0.1, test: float = 0.1, seed: int = 0)
     paths = [_existing(path) for path in given]
     if not paths:
         raise InputError("expected a video or a folder of videos but got an empty list")
-    base = Path(os.path.commonpath([path if path.is_dir() else path.parent for path in paths]))
-    return collect(CORPUS, base, find(base, paths, val, test, seed))
+    if base is None:
+        base = Path(os.path.commonpath([path if path.is_dir() else path.parent for path in paths]))
+    level = _people_level(base) if paths == [base] else ""
+    return replace(collect(CORPUS, base, find(base, paths, val, test, seed, level)), people=base / level)
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -69,9 +74,8 @@ def _existing(path: str | os.PathLike[str]) -> Path:
     return absolute if absolute.is_file() else checked_root(absolute, "videos")
 
 
-def find(base: Path, paths: Sequence[Path], val: float, test: float, seed: int) -> Found:
-    """Videos of files and folders below a base folder, one folder in memory at a time."""
-    level = _people_level(base) if list(paths) == [base] else ""
+def find(base: Path, paths: Sequence[Path], val: float, test: float, seed: int, level: str = "") -> Found:
+    """Videos of files and folders below a base folder, one folder in memory at a time; people lie below `level`."""
     splits = _Splits(base / level, [base / level] if level else paths, val, test, seed)
     once, problems = _Once(base, paths), list(splits.problems)
     for place, folder, files in _groups(base, paths, problems):

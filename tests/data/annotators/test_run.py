@@ -4,7 +4,9 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import islice
 
+import numpy as np
 import pytest
 
 from faceimit.data.annotators import job
@@ -12,9 +14,11 @@ from faceimit.data.annotators.protocol import MEDIAPIPE, AnnotatorSpec
 from faceimit.data.annotators.run import annotate, shard
 from faceimit.data.corpora.registry import list_corpus
 from faceimit.data.store import Store
+from faceimit.data.video import read_frames
 from faceimit.errors import InputError
 from tests import video_files
 from tests.faces import REAL, needs_real, picture
+from tests.in_process import annotate_here
 from tests.square_annotator import LOG, PAUSE, SPEC, content, videos
 
 SQUARES = AnnotatorSpec(SPEC)
@@ -38,11 +42,12 @@ def log(tmp_path, monkeypatch):
     return lambda: sorted(path.read_text().split())
 
 
-def test_one_process_two_processes_and_shards_give_the_same_bytes(tmp_path):
+def test_one_process_two_processes_and_shards_give_the_same_bytes(tmp_path, monkeypatch):
     folder = videos(tmp_path / "videos")
+    run(folder, tmp_path / "two", workers=2)
+    annotate_here(monkeypatch)
     report = run(folder, tmp_path / "one")
     assert (sorted(report.done), report.frames) == (NAMES, 30)
-    run(folder, tmp_path / "two", workers=2)
     for index in (2, 1):
         share = shard(sources(folder), index, 2)
         annotate(share, tmp_path / "shards", SQUARES, progress=False, pack=False)
@@ -70,7 +75,8 @@ def test_every_share_is_another_and_all_are_all(tmp_path):
     assert shares == [["a", "d"], ["b", "e"], ["c"]]
 
 
-def test_what_is_done_is_skipped_and_what_changed_is_done_again(tmp_path, log):
+def test_what_is_done_is_skipped_and_what_changed_is_done_again(tmp_path, log, monkeypatch):
+    annotate_here(monkeypatch)
     folder, store = videos(tmp_path / "videos"), tmp_path / "store"
     run(folder, store)
     before = content(store)
@@ -105,7 +111,8 @@ def test_another_annotator_model_or_crop_annotates_anew(tmp_path, monkeypatch, w
     job.close_annotator(spec)
 
 
-def test_a_moved_video_is_not_annotated_again(tmp_path, log):
+def test_a_moved_video_is_not_annotated_again(tmp_path, log, monkeypatch):
+    annotate_here(monkeypatch)
     folder, store = videos(tmp_path / "videos", "a"), tmp_path / "store"
     run(folder, store)
     (moved := tmp_path / "moved").mkdir()
@@ -128,7 +135,8 @@ def test_failures_are_listed_and_stop_nothing(tmp_path):
     assert json.dumps(report.content())
 
 
-def test_a_file_that_vanishes_fails(tmp_path):
+def test_a_file_that_vanishes_fails(tmp_path, monkeypatch):
+    annotate_here(monkeypatch)
     folder = videos(tmp_path / "videos", "a b")
     listed = sources(folder)
     (folder / "a.mp4").unlink()
@@ -137,7 +145,8 @@ def test_a_file_that_vanishes_fails(tmp_path):
     assert "does not exist" in report.failed[0].reason
 
 
-def test_two_files_of_one_name(tmp_path):
+def test_two_files_of_one_name(tmp_path, monkeypatch):
+    annotate_here(monkeypatch)
     folder, other = videos(tmp_path / "one", "a"), videos(tmp_path / "two", "a")
     report = annotate([*sources(folder), *sources(other)], tmp_path / "store", SQUARES, progress=False)
     assert report.done == ["a"]
@@ -248,12 +257,15 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
 
 
 @needs_real
-def test_mediapipe_gives_the_same_bytes_in_one_process_and_in_two(tmp_path):
+def test_mediapipe_gives_the_same_bytes_in_one_process_and_in_two(tmp_path, monkeypatch):
     pytest.importorskip("mediapipe")
-    for name in ("liveportrait_d0", "pyfeat_no_face"):
-        (tmp_path / f"{name}.mp4").symlink_to(REAL / "clips" / f"{name}.mp4")
+    with read_frames(REAL / "clips" / "liveportrait_d0.mp4") as video:
+        shown = [frame.image for frame in islice(video, 24)]
+    for name, images in (("a", shown[:12]), ("b", shown[12:]), ("nobody", [np.zeros_like(shown[0])] * 3)):
+        video_files.write(tmp_path / f"{name}.mp4", images)
     spec = AnnotatorSpec(MEDIAPIPE, str(REAL / "face_landmarker_v2_with_blendshapes.task"))
-    for workers in (1, 2):
-        report = run(tmp_path, tmp_path / f"store{workers}", spec, workers=workers)
+    for store in ("two", "one"):
+        report = run(tmp_path, tmp_path / store, spec, workers=2)
         assert [problem.reason for problem in report.notes] == ["no face found"]
-    assert content(tmp_path / "store1") == content(tmp_path / "store2")
+        annotate_here(monkeypatch)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
