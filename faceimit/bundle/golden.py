@@ -1,6 +1,7 @@
 """Golden crops, and what the networks say of them in torch: whole clips at once, as they were evaluated."""
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -69,6 +70,7 @@ def long_values(networks: Networks, size: int) -> Golden:
     return Golden(crops, valid, torch_outputs(networks, crops, valid))
 
 
+@lru_cache(maxsize=4)
 def rendered(number: int, frames: int, size: int) -> Clip:
     """A rendered face; another person for each number."""
     return render_clip(SEED + number, SEED + number, frames, size, GOLDEN_FPS)

@@ -32,6 +32,9 @@ class ScoreStream:
     ) -> None:
         self.name, self.size, self.params, self.look_ahead = name, size, params, look_ahead
         self._step, self._zero = step, dict(start)
+        self._state: Mapping[str, np.ndarray] = self._zero
+        self._seen = 0
+        self.pending: list[float] = []
         self.start(BASE_FPS)
 
     def start(self, fps: float) -> None:
@@ -52,7 +55,7 @@ class ScoreStream:
         self._seen += 1
         known = scores.tolist()
         owed = min(self._seen, self.look_ahead)
-        self.pending: list[float] = known[len(known) - owed :]
+        self.pending = known[len(known) - owed :]
         return known[:1] if self._seen > self.look_ahead else []
 
     def finish(self) -> list[float]:
@@ -62,9 +65,7 @@ class ScoreStream:
         return owed
 
     def _begin(self) -> None:
-        self._state: Mapping[str, np.ndarray] = self._zero
-        self._seen = 0
-        self.pending = []
+        self._state, self._seen, self.pending = self._zero, 0, []
 
 
 def checked_crop(crop: np.ndarray, size: int) -> np.ndarray:
