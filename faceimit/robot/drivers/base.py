@@ -133,12 +133,16 @@ class Driver(ABC):
         self.close()
 
     def close(self) -> None:
-        """Ease to neutral and disconnect, after an emergency stop only brake; a second time it does nothing."""
+        """Ease to neutral and disconnect; a second time it does nothing.
+
+        After an emergency stop the robot only brakes; one that was sent nothing is left as it is.
+        """
         if not self._open:
             return
         self._open = False
         try:
-            self._ease(self._now)
+            if self._told is not None:
+                self._ease(self._now)
             if self.safety.stopped and not self.dry_run:
                 self._keep_still()
         finally:

@@ -5,6 +5,7 @@ after it; a ``.csv`` file has the names as its header. Both are written row by r
 being written, which ``resume`` cuts off. The driver ``replay`` reads both, ``faceimit-pair`` the ``.csv``.
 """
 
+import contextlib
 import csv
 import io
 import json
@@ -17,6 +18,7 @@ import numpy as np
 
 from faceimit.errors import InputError
 from faceimit.face.controls import NAMES
+from faceimit.robot.drivers.base import LOGGER
 from faceimit.robot.drivers.wrapper import Wrapper
 from faceimit.robot.script import FORMAT
 
@@ -38,6 +40,7 @@ class Record(Wrapper):
     _file: TextIO | None = field(init=False, repr=False, default=None)
     _shift: float | None = field(init=False, repr=False, default=None)
     _last: float | None = field(init=False, repr=False, default=None)
+    _trouble: str = field(init=False, repr=False, default="")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,7 +49,7 @@ class Record(Wrapper):
 
     def _acquire(self) -> None:
         super()._acquire()
-        self._shift = self._last = None
+        self._shift, self._last, self._trouble = None, None, ""
         try:
             there = self.path.exists() and self.path.stat().st_size > 0
             if there and not self.resume:
@@ -76,21 +79,22 @@ class Record(Wrapper):
             super()._release()
         finally:
             if self._file is not None:
-                self._file.close()
+                with contextlib.suppress(OSError):  # what could not be written is reported below
+                    self._file.close()
                 self._file = None
+        if self._trouble:
+            raise InputError(f"cannot write all of {self.path} ({self._trouble}), free some space and use resume=true")
 
     def _write(self, line: str) -> None:
-        """One line, at once.
-
-        Raises:
-            InputError: the disk is full.
-        """
-        assert self._file is not None
+        """One line, at once; a robot must not be left in mid-motion for a full disk, which is reported on leaving."""
+        if self._file is None or self._trouble:
+            return
         try:
             self._file.write(line)
             self._file.flush()
         except OSError as error:
-            raise InputError(f"cannot write {self.path} ({error.strerror}), free some space") from error
+            self._trouble = str(error.strerror or error)
+            LOGGER.error("cannot write %s any more: %s", self.path, self._trouble)
 
 
 def header_line(path: Path) -> str:

@@ -6,8 +6,8 @@ The gateway speaks JSON around GraphQL: ``{"type": "graphql", "auth_token", "req
 command is a message ``{"v": 1, "seq", "values": {name: value}}`` on a channel to a script that runs on the robot. The
 script comes with faceimit (:func:`robot_script`, with instructions at its top); it clamps once more, moves no faster
 than its own limits, and eases to neutral by its own clock when messages stay away. The robot acts on messages, not on
-connections, so that Engineered Arts' own clients can drive the script too: ``tritium-remote`` (1.4.1, the message as
-JSON text) and ``tritium-remote-py`` (1.1.3), whose requests are the same as ours.
+connections, so that Engineered Arts' own clients can drive the script too: ``tritium-remote`` (1.4.1, which takes the
+message as JSON text and writes requests as we do) and ``tritium-remote-py`` (1.1.3, which leaves the auth_token out).
 
 The token comes from a file or from the environment, never from an option of a command, and is never logged.
 """

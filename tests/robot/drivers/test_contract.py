@@ -40,7 +40,7 @@ class Simulation(Rig):
         self.driver = None
 
     def count(self):
-        return 0 if self.driver.measured(0.0) is None else 1
+        return 0 if self.driver._servos is None or self.driver._moved is None else 1
 
     def last(self):
         return self.driver._servos.position(self.driver._now + 3.0)
@@ -190,6 +190,14 @@ def test_closing_twice_and_connecting_again(rig, driver):
             driver.__enter__()
         told = go(driver, target, start=100.0)
         assert arrives(rig, told[-1])
+
+
+def test_one_that_is_sent_nothing_is_left_as_it_is(rig, driver, name):
+    with driver:
+        pass
+    assert rig.count() == 0
+    if name == "simulated":
+        assert driver._moved is None
 
 
 def test_stale_input_is_held_then_eased(rig, driver, name):

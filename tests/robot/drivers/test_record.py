@@ -94,6 +94,30 @@ def test_what_cannot_be_written_or_gone_on_with(tmp_path):
     assert (tmp_path / "other.csv").read_text() == "a,b\n1,2\n"
 
 
+def test_a_full_disk_is_reported_when_the_robot_rests(tmp_path, caplog):
+    class Full:
+        def write(self, text):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            raise OSError(28, "No space left on device")
+
+    rig = UdpRig("ameca")
+    driver = make_driver("record", PROFILE, path=tmp_path / "sent.csv", to="osc", port=rig.port)
+    driver.pause = lambda seconds: None
+    driver.__enter__()
+    driver._file.close()
+    driver._file = Full()
+    told = np.stack([driver.send(values, 0.02 * i) for i, values in enumerate(wave())])
+    with pytest.raises(InputError, match=r"cannot write all of .*sent.csv \(No space left on device\)"):
+        driver.close()
+    assert np.abs(told - PROFILE.neutral).max() > 0.01
+    np.testing.assert_allclose(driver._told, PROFILE.neutral, atol=1e-9)
+    assert wait_for(lambda: len(rig.heard) == driver.counts.sent)
+    assert len(caplog.records) == 1
+    rig.gone()
+
+
 def test_clocks_that_stand_still_or_run_back_leave_no_bad_rows(tmp_path):
     path = tmp_path / "sent.jsonl"
     with make_driver("record", PROFILE, path=path, limits=False, neutral_seconds=0.1) as driver:
