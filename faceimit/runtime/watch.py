@@ -1,4 +1,4 @@
-"""An independent look at what was sent: does it keep the robot's ranges and limits of velocity?
+"""An independent look at what was sent: does it keep the robot's ranges and its limits of velocity, acceleration, jerk?
 
 The limits are enforced elsewhere (:mod:`faceimit.robot.limits`). This counts, from nothing but the values the driver
 says it sent and their times, so that a mistake there shows in the summary.
@@ -6,45 +6,47 @@ says it sent and their times, so that a mistake there shows in the summary.
 
 import numpy as np
 
-from faceimit.face.controls import SPAN
+from faceimit.robot.kinematics import beyond
 from faceimit.robot.profile import RobotProfile
 
-LEAST_S = 1e-3  # intervals are not taken for shorter: clocks are not that exact
-SLACK = 1e-6  # of the range
+PAUSE_S = 0.05  # after a longer pause the robot is taken to have stopped, and a new series begins
+BLOCK = 250  # commands looked at together
+OVERLAP = 3  # a jerk takes four
 
 
 class LimitWatch:
-    """Counts commands that violate a limit.
-
-    Attributes:
-        violations: commands with at least one control outside of its range, too fast, or not finite.
-        worst: the largest violation: how much of a control's range too far, or by what share too fast.
-    """
+    """Counts values that break a limit."""
 
     def __init__(self, profile: RobotProfile) -> None:
-        self._low = np.where(profile.mask, profile.low, profile.neutral) - SLACK * SPAN
-        self._high = np.where(profile.mask, profile.high, profile.neutral) + SLACK * SPAN
-        self._velocity = profile.velocity
-        self._before: tuple[np.ndarray, float] | None = None
-        self.violations, self.worst = 0, 0.0
+        self._profile = profile
+        self._times: list[float] = []
+        self._values: list[np.ndarray] = []
+        self._counted = self._known = 0
+
+    @property
+    def violations(self) -> int:
+        """Values that break a limit, so far."""
+        self._count()
+        return self._counted
 
     def look(self, values: np.ndarray, now: float) -> None:
         """Look at values (30,) sent at `now`."""
-        beyond = float((np.maximum(self._low - values, values - self._high) / SPAN).max())
-        excess = self._too_fast(values, now)
-        if not np.isfinite(values).all() or beyond > 0 or excess > 0:
-            self.violations += 1
-            self.worst = max(self.worst, beyond, excess)
-        self._before = (values, now)
+        if self._times and not 0 < now - self._times[-1] <= PAUSE_S:
+            self.restart()
+        self._times.append(now)
+        self._values.append(values)
+        if len(self._times) >= BLOCK:
+            self._count()
 
     def restart(self) -> None:
-        """The robot starts anew, from wherever it was found."""
-        self._before = None
+        """The robot begins a new series, from wherever it is."""
+        self._count()
+        self._times, self._values, self._known = [], [], 0
 
-    def _too_fast(self, values: np.ndarray, now: float) -> float:
-        """By what share the fastest control went faster than it may since the command before."""
-        if self._before is None:
-            return 0.0
-        before, then = self._before
-        allowed = self._velocity * max(now - then, LEAST_S) + SLACK * SPAN
-        return float((np.abs(values - before) / allowed).max()) - 1.0
+    def _count(self) -> None:
+        """Count the series so far, and keep as much of its end as the next values are compared with."""
+        if len(self._times) > self._known:
+            found = beyond(np.array(self._times), np.stack(self._values), self._profile)
+            self._counted += sum(found.values())
+        self._times, self._values = self._times[-OVERLAP:], self._values[-OVERLAP:]
+        self._known = len(self._times)

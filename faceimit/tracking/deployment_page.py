@@ -93,9 +93,10 @@ def _stages(latency: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _figures(recording: Recording) -> list[Figure]:
     keyframes = _keyframe_tiles(recording)
+    moved = "The controls that moved most, from neutral, in shares of their range."
     figures = [
-        Figure(_score_plot(recording), "score over time with keyframes", "Score, keyframes and when they were known."),
-        Figure(_control_plot(recording), "controls over time", "The controls that moved most, in shares of the range."),
+        Figure(_score_plot(recording), "score over time with keyframes", "Score and keyframes.", wide=True),
+        Figure(_control_plot(recording), "controls over time", moved, wide=True),
     ]
     if keyframes is not None:
         caption = "Keyframes: the face, and below it the robot when it had followed."
@@ -138,7 +139,7 @@ def _control_plot(recording: Recording) -> bytes:
 def _plot(rows: int) -> tuple[Any, Any]:
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(8.5, 1.6 + 0.75 * rows), layout="constrained")
+    figure = Canvas(figsize=(12, 1.4 + 0.7 * rows), layout="constrained")
     return figure, np.atleast_1d(figure.subplots(rows, 1, sharex=True))
 
 
