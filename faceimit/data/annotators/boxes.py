@@ -1,7 +1,7 @@
 """Crop boxes on the face that was annotated: the tracker chooses a face as it goes, the annotation with hindsight."""
 
-import contextlib
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,14 +26,20 @@ def on_face(boxes: np.ndarray, track: Track) -> np.ndarray:
     return kept
 
 
+@functools.lru_cache(maxsize=1)
+def shared(make: Callable[[], FaceDetector]) -> FaceDetector:
+    """One detector a process, for one video after the other: dlib's takes half a second to make."""
+    return make()
+
+
 def boxes_on(track: Track, boxes: np.ndarray, path: Path) -> np.ndarray:
     """Crop boxes (T, 3) on the annotated face; the video is read again where they were on another one for long."""
     kept = on_face(boxes, track)
     dropped = int((np.isfinite(boxes[:, 0]) & np.isnan(kept[:, 0])).sum())
     if dropped <= TOO_MANY_ASTRAY * len(track.boxes):
         return kept
-    detector = _OnTrack(make_detector(), track)
-    with read_frames(path) as video, contextlib.closing(detector):
+    detector = _OnTrack(shared(make_detector), track)
+    with read_frames(path) as video:
         tracker = FaceTracker(detector, video.info.fps)
         followed = [row(tracker.push(frame.image)) for frame in detector.counted(video)]
     return on_face(np.array(followed, dtype=np.float32).reshape(-1, 3), track)

@@ -34,7 +34,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from faceimit.data.annotators.boxes import boxes_on, row
+from faceimit.data.annotators.boxes import boxes_on, row, shared
 from faceimit.data.annotators.tracks import SeenFace, Track, Tracks
 from faceimit.data.corpora.listing import Source
 from faceimit.data.faces import FaceTracker, make_detector
@@ -166,17 +166,13 @@ class FrameAnnotator(ABC):
 
     def _watch(self, video: VideoReader) -> tuple[np.ndarray, np.ndarray, Tracks]:
         """Times (T,), crop boxes (T, 3) and all faces of a video, in one pass."""
-        detector = make_detector()
-        tracker, tracks = FaceTracker(detector, video.info.fps), Tracks()
+        tracker, tracks = FaceTracker(shared(make_detector), video.info.fps), Tracks()
         times, boxes = [], []
-        try:
-            for frame in video:
-                box = tracker.push(frame.image)
-                tracks.push(frame.time_s, frame.image, self.look(frame.image, frame.time_s))
-                times.append(frame.time_s)
-                boxes.append(row(box))
-        finally:
-            detector.close()
+        for frame in video:
+            box = tracker.push(frame.image)
+            tracks.push(frame.time_s, frame.image, self.look(frame.image, frame.time_s))
+            times.append(frame.time_s)
+            boxes.append(row(box))
         return np.array(times, dtype=np.float64), np.array(boxes, dtype=np.float32).reshape(-1, 3), tracks
 
 

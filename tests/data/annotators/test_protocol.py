@@ -16,7 +16,7 @@ from faceimit.data.videos import CROP_VERSION
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import INDEX, from_mediapipe
 from tests import video_files
-from tests.faces import REAL, needs_real, picture
+from tests.faces import REAL, SquareDetector, needs_real, picture
 from tests.square_annotator import SPEC, Squares, videos
 
 MODEL = REAL / "face_landmarker_v2_with_blendshapes.task"
@@ -158,3 +158,18 @@ def test_mediapipe_repeats_the_reference_annotations(name):
         assert np.median(abs(clip.blendshapes[clip.valid] - expected)) < 1e-3
         assert np.abs(clip.matrices - reference["matrices"])[clip.valid].max() < 0.01
         assert np.abs(clip.landmarks - reference["landmarks"])[clip.valid].max() < 1e-3
+
+
+def test_videos_share_a_detector(tmp_path, monkeypatch):
+    made = []
+
+    def make():
+        made.append(SquareDetector())
+        return made[-1]
+
+    monkeypatch.setattr(protocol, "make_detector", make)
+    folder = videos(tmp_path / "videos", "a b")
+    for name in "ab":
+        make_annotator(AnnotatorSpec(SPEC)).annotate(Source(name, folder / f"{name}.mp4", name, "train"))
+    assert len(made) == 1
+    assert made[0].looks > 2
