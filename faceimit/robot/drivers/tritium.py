@@ -14,6 +14,7 @@ The token comes from a file or from the environment, never from an option of a c
 
 import itertools
 import json
+import logging
 import os
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 POST = "mutation PostMessage($input: PostMessageInput!) { postMessage(input: $input) }"
 GREETING = "query { __typename }"  # any gateway answers it, if it accepts us
+_SILENT = logging.Logger("silent", logging.CRITICAL + 1)  # websockets writes headers, and so the token, to debug logs
 _REFUSED = {1008, 3000, 3003, 4001, 4003, 4401, 4403}  # close codes of servers that refuse a token after the handshake
 
 
@@ -144,6 +146,7 @@ class Tritium(Driver):
                 additional_headers=headers,
                 open_timeout=self.timeout,
                 close_timeout=0.5,
+                logger=_SILENT,
                 compression=None,
                 proxy=None,
             ).__enter__()

@@ -34,7 +34,7 @@ class WebsocketLink:
         self._waiting: str | None = None
         self._change = threading.Condition()
         self._stopping = False
-        self._unanswered = 0
+        self._unanswered, self._said = 0, ""
         self._thread = threading.Thread(target=self._run, name="faceimit-websocket", daemon=True)
         self.replaced = 0  # messages that a newer one took the place of
 
@@ -93,11 +93,16 @@ class WebsocketLink:
     def _reconnect(self) -> None:
         try:
             socket = self._connect()
-        except (OSError, InputError, ValueError) as error:
-            LOGGER.info("not reconnected: %s", error)
+        except (OSError, ValueError) as error:  # InputError is a ValueError: it is worth a warning, once
+            news = isinstance(error, InputError) and str(error) != self._said
+            LOGGER.log(logging.WARNING if news else logging.INFO, "not reconnected: %s", error)
+            self._said = str(error)
             return
         with self._change:
-            self._socket, self._waiting, self._unanswered = socket, None, 0
+            if not self._stopping:
+                self._socket, self._waiting, self._unanswered, self._said = socket, None, 0, ""
+                return
+        socket.close()  # nobody waits for it any more
 
     def _serve(self, socket: "ClientConnection") -> None:
         """Send and listen until the peer is gone or the link is closed."""

@@ -61,8 +61,8 @@ def test_a_wrong_token_is_one_sentence_without_the_token(gateway, token, monkeyp
         tritium(gateway).__enter__()
     for text in (str(error.value), str(late.value), repr(tritium(gateway)), *capfd.readouterr()):
         assert "wr0ng-token" not in text
-    faceimit = [record.getMessage() for record in caplog.records if record.name.startswith("faceimit")]
-    assert not any("wr0ng-token" in line for line in faceimit)
+    ours = [record.getMessage() for record in caplog.records if record.name != "websockets.server"]
+    assert not any("wr0ng-token" in line for line in ours)
 
 
 @pytest.mark.parametrize("content", ["", "two words", "tok\nen: x", "tökén"])
@@ -102,6 +102,20 @@ def test_a_slow_gateway_gets_the_latest(gateway, token):
         assert len(gateway.heard) < 60
         assert driver._link.replaced > 300
     assert gateway.heard[-1]["values"]["Head Yaw"] == pytest.approx(0.0)
+
+
+def test_a_token_that_is_withdrawn_is_said_once(gateway, token, caplog):
+    with tritium(gateway, token_file=token, limits=False, neutral_seconds=0.1) as driver:
+        driver.send(gateway.profile.neutral, 0.0)
+        gateway.gone()
+        token.write_text("gone")
+        gateway.back()
+        sessions = len(gateway.sessions)
+        assert wait_for(lambda: len(gateway.sessions) >= sessions + 3)
+        token.write_text(TOKEN)
+        assert wait_for(lambda: len(driver.send(gateway.profile.neutral, 1.0)) and not driver.away, 6.0)
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert sum("refuses the token" in warning for warning in warnings) == 1
 
 
 def test_complaints_are_logged_once(gateway, token, caplog):
