@@ -6,7 +6,6 @@ itself, and nothing is ever unpickled. The digest finds slips and damage; it is 
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +27,7 @@ AGAIN = "export it again with faceimit-export"
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _MOST = 1 << 30  # bytes of a file: no graph of ours comes near
+_LOOSEST = 0.1  # tolerance of golden values: beyond, they would prove nothing
 # a tensor kept outside of its ONNX file: field 1 of a StringStringEntryProto, 8 bytes long
 _OUTSIDE = b"\x0a\x08location"
 
@@ -115,7 +115,7 @@ def _check(manifest: Mapping[str, Any]) -> None:
             raise TypeError(f"bytes of {name}")
     for name in graphs:
         tolerance = manifest["parity"][name]["tolerance"]
-        if not 0.0 < tolerance < math.inf:
+        if not 0.0 < tolerance <= _LOOSEST:
             raise ValueError(f"tolerance {tolerance}")
     if not 0 < keyframes["crop"]["size"] <= 4096 or not 0 <= keyframes["look_ahead"] <= 1000:
         raise ValueError("crop or look_ahead")

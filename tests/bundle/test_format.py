@@ -80,7 +80,7 @@ CHANGES = {
     "unknown graph": lambda m: m["graphs"].update(other={}),
     "no golden values": lambda m: m["files"].pop(GOLDEN),
     "no tolerance": lambda m: m["parity"]["step"].pop("tolerance"),
-    "tolerance without end": lambda m: m["parity"]["step"].update(tolerance=1e999),
+    "tolerance of anything": lambda m: m["parity"]["step"].update(tolerance=1.0),
     "negative look-ahead": lambda m: m["keyframes"].update(look_ahead=-1),
     "wrong type": lambda m: m["keyframes"].update(look_ahead="3"),
     "huge crop": lambda m: m["keyframes"]["crop"].update(size=10**9),
@@ -95,10 +95,7 @@ CHANGES = {
 
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_manifests_made_by_others(copied, change):
-    try:
-        reseal(copied, change)
-    except ValueError:  # what JSON cannot say
-        pytest.skip("cannot be written")
+    reseal(copied, change)
     refused(copied, "is not as it must be")
 
 
