@@ -12,6 +12,7 @@ import tty
 from pathlib import Path
 
 import numpy as np
+from dynamixel_sdk import port_handler
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import serve
 
@@ -198,6 +199,8 @@ class ServoBus(Rig):
 
     def __init__(self, robot="hobby_head", folder=Path(), silent=(), **options):
         self.device = str(folder / "servo")
+        # milliseconds the SDK waits, half of it: these servos share a processor with everything else
+        port_handler.LATENCY_TIMER = 60 if silent else 300
         self.silent, self.instructions, self.torque = set(silent), [], {}
         self.positions = {actuator.channel: 2048 for actuator in load_profile(robot).actuators}
         super().__init__(robot, device=self.device, baud=1000000, **options)
