@@ -20,7 +20,7 @@ from faceimit.face.controls import HIGH, LOW, NAMES, NEUTRAL, PARTS, SPAN, check
 from faceimit.face.landmarks import COUNT
 from faceimit.nets.backbone import build_backbone
 from faceimit.nets.packed import pack, unpack
-from faceimit.nets.placement import cut_out, face_shape
+from faceimit.nets.placement import EYES, LEVEL, cut_out, face_shape
 
 FORMAT = "faceimit-mapper-1"
 SHIPPED = "mapper.safetensors"
@@ -133,7 +133,7 @@ def standardised(pictures: Tensor) -> Tensor:
 
 
 class Finder(nn.Module):
-    """Placement (B, 4) of the face in pictures (B, 3, S, S) in [0, 1], from a small copy; the usual one at first."""
+    """Placement (B, 4) of the face in pictures (B, 3, S, S) in [0, 1], from a small copy; at first it fills the picture."""
 
     SIZE = 64
 
@@ -141,7 +141,7 @@ class Finder(nn.Module):
         super().__init__()
         self.trunk, outputs = build_backbone("compact", 3)
         self.head = GridHead(outputs, 32, (self.SIZE // 16) ** 2, 4)
-        self.register_buffer("usual", torch.tensor([0.23, 0.0, 0.5, 0.42]))
+        self.register_buffer("usual", torch.tensor([EYES, 0.0, 0.5, LEVEL]))
 
     def forward(self, pictures: Tensor) -> Tensor:
         size = (self.SIZE, self.SIZE)
