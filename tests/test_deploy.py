@@ -30,9 +30,7 @@ deploy.load_bundle = lambda path, threads: FakeBundle()
 deploy.make_detector = lambda name: SquareDetector()
 sys.exit(deploy.run_command(deploy.deploy))
 """
-KEYS = set(
-    ["frames", "keyframes", "commands", "dropped_frames", "stale_holds", "limit_violations", "latency_ms", "fps"]
-)
+KEYS = {"frames", "keyframes", "commands", "dropped_frames", "stale_holds", "limit_violations", "latency_ms", "fps"}
 
 
 @pytest.fixture
@@ -204,12 +202,10 @@ def test_a_checkpoint_is_exported_once_beside_its_run(tmp_path, monkeypatch):
 
 def test_what_the_export_refuses_is_said_in_its_words(tmp_path, monkeypatch, capsys):
     (tmp_path / "best.ckpt").write_bytes(b"of another task")
-    refused = subprocess.CompletedProcess(
-        [], 2, "", "a warning\nerror: best.ckpt is of another task, give a keyframe one"
-    )
+    refused = subprocess.CompletedProcess([], 2, "", "a warning\nerror: best.ckpt is of another task, train again")
     monkeypatch.setattr(ready_bundle.subprocess, "run", lambda *_, **__: refused)
     assert run("--checkpoint", tmp_path / "best.ckpt") == 2
-    assert capsys.readouterr().err.strip() == "error: best.ckpt is of another task, give a keyframe one"
+    assert capsys.readouterr().err.strip() == "error: best.ckpt is of another task, train again"
 
 
 def test_a_motion_jpeg_stream_that_stalls_and_comes_back(bundle, tmp_path):
