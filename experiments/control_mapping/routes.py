@@ -90,6 +90,7 @@ def mediapipe(model: str | None) -> Route:
                 if faces:
                     pose = pose_from_rotation(np.asarray(faces[0].matrix, dtype=np.float64)[:3, :3])
                     found[i] = to_controls(faces[0].blendshapes, pose)
+        landmarker.close()
         return found
 
     return route

@@ -133,7 +133,10 @@ def standardised(pictures: Tensor) -> Tensor:
 
 
 class Finder(nn.Module):
-    """Placement (B, 4) of the face in pictures (B, 3, S, S) in [0, 1], from a small copy; at first it fills the picture."""
+    """Placement (B, 4) of the face in pictures (B, 3, S, S) in [0, 1], from a small copy.
+
+    Before training the face is taken to fill the picture, so data without landmarks are seen whole.
+    """
 
     SIZE = 64
 
