@@ -26,8 +26,8 @@ IMPORTED_AS = {
     "pytorch-lightning": "pytorch_lightning",
     "pyyaml": "yaml",
 }
-# used by another library on our behalf: TensorBoardLogger writes with it
-INDIRECT = {"tensorboard"}
+# used by another library on our behalf: by TensorBoardLogger, by torch.onnx and onnxruntime.quantization
+INDIRECT = {"tensorboard", "onnx", "onnxscript"}
 
 
 def modules_of(requirements):

@@ -93,7 +93,7 @@ def show(results: Sequence[Result], notes: Mapping[str, str] | None = None) -> N
     footnotes = "\n".join(f"* {name}: {note}" for name, note in notes.items())
     title = "Test clips (identities unseen); search parameters chosen on validation"
     table = Table(title=title, caption=footnotes or None, caption_justify="left")
-    table.add_column("method")
+    table.add_column("method", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right")
     rivals = [result for result in results if result.name not in {CEILING, *notes}]
@@ -103,7 +103,7 @@ def show(results: Sequence[Result], notes: Mapping[str, str] | None = None) -> N
         marked = [f"[bold]{c}[/]" if result.errors[n] == best[n] else c for c, n in zip(cells, COLUMNS, strict=True)]
         table.add_row(f"{result.name} *" if result.name in notes else result.name, *marked)
     console = Console(stderr=True)
-    console.width = max(console.width, 120)
+    console.width = max(console.width, console.measure(table, options=console.options.update(width=1000)).maximum)
     console.print(table)
 
 
