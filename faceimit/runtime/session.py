@@ -47,7 +47,7 @@ class Settings:
     uniform_rate: float = 5.0
     planner: str = "ruckig"
     rate: float = 50.0
-    look_ahead_ms: float = 200.0
+    look_ahead_ms: float = 100.0
     duration: float | None = None
     fast: bool = False
     faces: str = "dlib"
@@ -63,7 +63,7 @@ class Settings:
         if self.duration is not None and not self.duration > 0:
             raise InputError(f"expected a duration above 0 s but got {self.duration:g}, leave it out to run to the end")
         if not 0.0 <= self.look_ahead_ms <= 2000.0:
-            raise InputError(f"expected a look-ahead of 0 to 2000 ms but got {self.look_ahead_ms:g}, try 200")
+            raise InputError(f"expected a look-ahead of 0 to 2000 ms but got {self.look_ahead_ms:g}, try 100")
 
 
 @dataclass
