@@ -4,6 +4,7 @@ dlib looks through a whole picture for 40 to 150 ms, several pictures' worth. A 
 5 ms, which stays in the loop.
 """
 
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -11,9 +12,14 @@ import numpy as np
 from faceimit.data.crop import CropBox
 from faceimit.data.faces import Face, FaceDetector
 
+WAIT_S = 0.02  # without a face there is nothing to score, and so much time to spare between two pictures
+STALE_S = 0.5  # where a face was so long ago says little
+
 
 class BackgroundDetector:
-    """A detector whose ``find`` never waits: it answers what the search begun by an earlier call has found.
+    """A detector whose fine search hardly waits: one that takes longer is answered by a later call.
+
+    The coarse search, a third of it and what the tracker needs at once after a quick move, stays where it is.
 
     The tracker asks again as long as it has no face, and confirms what is found in the picture of that moment.
 
@@ -26,15 +32,22 @@ class BackgroundDetector:
         self._finder, self._detector = finder, detector
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="find")
         self._search: Future[list[Face]] | None = None
+        self._began = 0.0
 
     def find(self, image: np.ndarray, fine: bool = False) -> list[Face]:
-        """Faces of the picture given when the search that has just ended began; none while one is under way."""
+        """Faces of the picture with which the search that has just ended began; none while one is under way."""
+        asked = time.monotonic()
+        if self._search is not None and self._search.done() and asked - self._began > STALE_S:
+            self._search = None  # nobody asked for it in time
+        if self._search is None and not fine:
+            return self._detector.find(image)
         if self._search is None:
-            self._search = self._pool.submit(self._finder.find, image, fine)
+            self._search, self._began = self._pool.submit(self._finder.find, image, fine), asked
+        try:
+            found = self._search.result(WAIT_S)
+        except TimeoutError:
             return []
-        if not self._search.done():
-            return []
-        found, self._search = self._search.result(), None
+        self._search = None
         return found
 
     def locate(self, image: np.ndarray, near: CropBox, zoom: float = 1.0) -> Face | None:

@@ -56,11 +56,9 @@ def bundle_of(
 def _place(checkpoint: str) -> Path:
     """Folder for bundles: the run's, else the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faceimit" / FOLDER
-    if checkpoint == SHIPPED:
-        return cache
     parent = Path(checkpoint).resolve().parent
-    run = parent.parent if parent.name == "checkpoints" else parent
-    return run / FOLDER if os.access(run, os.W_OK) else cache
+    in_run = checkpoint != SHIPPED and parent.name == "checkpoints" and os.access(parent.parent, os.W_OK)
+    return parent.parent / FOLDER if in_run else cache
 
 
 def _key(sources: list[str | None]) -> str:
