@@ -2,8 +2,8 @@
 
 A batch holds ``image`` uint8 (B, 3, S, S) RGB, ``controls`` float32 (B, 30) in table order and the unit of each,
 ``domain`` int64 (B,) 0 robot or 1 human, ``pair`` int64 (B,): a person and the robot with the same expression share
-a number, -1 has no partner; ``gaze_known`` bool (B,), False where the eyes are shut; ``landmarks`` float32 (B, 68, 2) in
-pixels.
+a number, -1 has no partner; ``gaze_known`` bool (B,), False where the eyes are shut; ``landmarks`` float32
+(B, 68, 2) in pixels.
 """
 
 from collections.abc import Iterator, Mapping
