@@ -18,7 +18,7 @@ from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
 
 # Part of the cache key: raise it whenever rendered clips change.
-RENDERER_VERSION = 5
+RENDERER_VERSION = 6
 
 # First identity of each split; splits are this far apart, so they never share a person.
 SPLITS: dict[str, int] = {"train": 0, "val": 10_000_000, "test": 20_000_000}

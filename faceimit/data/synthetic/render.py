@@ -136,7 +136,15 @@ def draw(
             if flow and before is not None:
                 truth = _truth(screen, before, renderer, buffers[t % 2], buffers[(t + 1) % 2][0], camera, t)
             before = screen
-            yield Frame(out, *truth), screen[renderer.landmarks, :2] / SUPERSAMPLING
+            yield Frame(out, *truth), to_picture(screen[renderer.landmarks, :2])
+
+
+def to_picture(screen: np.ndarray) -> np.ndarray:
+    """Raster coordinates (..., 2), where the centre of the first pixel is (0.5, 0.5), in pixels of the picture.
+
+    There, as everywhere outside the renderer, the centre of the first pixel is (0, 0).
+    """
+    return screen / SUPERSAMPLING - 0.5
 
 
 def _no_truth(size: int) -> tuple[np.ndarray, np.ndarray]:
