@@ -199,7 +199,7 @@ def test_bad_arguments(video, tmp_path, squares, capsys):
     assert "VIDEO" in refused(capsys)
     assert "not allowed with" in refused(capsys, video, "--method", "dis", "--checkpoint", "a.ckpt")
     assert "'dlip'" in refused_faces(capsys, video)
-    assert "bundle" in refused(capsys, video, "--bundle", tmp_path)
+    assert "no manifest.json" in refused(capsys, video, "--bundle", tmp_path)
 
 
 def refused_faces(capsys, video):
