@@ -271,8 +271,9 @@ class LandmarkFaces(pl.LightningDataModule):
     def _of_corpus(self, name: str, folder: str) -> Faces | None:
         from faceimit.data.corpus_module import CorpusClips
 
-        shared = {"annotator": self.annotator, "model": self.model, "cache": self.cache, "size": self.size}
-        module = CorpusClips(name, folder, max_frames=200, **shared)
+        module = CorpusClips(
+            name, folder, cache=self.cache, annotator=self.annotator, model=self.model, size=self.size, max_frames=200
+        )
         module.prepare_data()
         clips = module.sources("train")
         unknown = () if all(clip.points is not None for clip in clips) else ("jaw",)
