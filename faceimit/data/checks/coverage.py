@@ -13,6 +13,7 @@ from faceimit.data.checks.records import Vocabulary
 
 CELLS = 12  # a side of the grid for each pair of values
 MOST_POINTS = 1500  # compared with each other
+ROWS = 256  # of a table of distances made at a time
 _CANDIDATES = 3000
 _TOLD = 4  # values named of a pose
 
@@ -123,11 +124,17 @@ def pair_coverage(points: np.ndarray, cells: int = CELLS) -> np.ndarray:
 
 def nearest(points: np.ndarray, others: np.ndarray | None) -> np.ndarray:
     """(N,) distance of each of (N, K) points to the nearest of (M, K) others, or of the points themselves (None)."""
-    from scipy.spatial import cKDTree
+    from scipy.spatial.distance import cdist
 
-    tree = cKDTree(points if others is None else others)
-    distances = tree.query(points, k=2)[0][:, 1] if others is None else tree.query(points)[0]
-    return distances / np.sqrt(points.shape[1])
+    # pair by pair: in thirty dimensions a tree of cells looks at nearly all of them as well
+    targets, found = points if others is None else others, np.empty(len(points))
+    for start in range(0, len(points), ROWS):
+        distances = cdist(points[start : start + ROWS], targets)
+        if others is None:
+            own = np.arange(len(distances))
+            distances[own, start + own] = np.inf
+        found[start : start + ROWS] = distances.min(axis=1)
+    return found / np.sqrt(points.shape[1])
 
 
 def next_poses(values: np.ndarray, vocabulary: Vocabulary, count: int = 8, seed: int = 0) -> list[NextPose]:
