@@ -148,5 +148,5 @@ def test_covered_points_are_less_sure(shipped, clip):
     sure = confidence(scale, 128)
     eyes = [*GROUPS["eye_left"], *GROUPS["eye_right"]]
     lost = sure[0] - sure[1]
-    assert float(lost[mouth].mean()) > 0.1
+    assert float(lost[mouth].min()) > 0.03  # every covered point
     assert float(lost[mouth].mean()) > 3 * float(lost[eyes].mean())
