@@ -1,7 +1,7 @@
 """Keypoints of a face crop behind one interface: our PFLD, or MediaPipe's FaceLandmarker.
 
-No filter over time is applied here: it would delay what is to be imitated. On still faces PFLD's points tremble by about
-0.12 % of the inter-ocular distance (experiments/landmarks).
+No filter over time is applied here: it would delay what is to be imitated. On still faces PFLD's points tremble by
+about 0.12 % of the inter-ocular distance (experiments/landmarks).
 """
 
 import os
