@@ -50,8 +50,8 @@ class Rig:
         return len(self.heard)
 
     def last(self):
-        """The last command as a vector."""
-        return self.vector(self.heard[-1])
+        """The last command as a vector; not a number, as long as none was heard."""
+        return self.vector(self.heard[-1]) if self.heard else np.full(1, np.nan)
 
     def expected(self, values):
         """The vector that values (30,) should become."""
