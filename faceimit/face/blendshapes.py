@@ -68,7 +68,7 @@ INDEX: dict[str, int] = {name: i for i, name in enumerate(BLENDSHAPES)}
 
 
 def mirrored_name(name: str) -> str:
-    """The name of the same movement in a mirrored face, e.g. ``jawLeft`` -> ``jawRight``."""
+    """The same movement in a mirrored face: ``jawLeft`` -> ``jawRight``; robot controls are named so too."""
     if name.endswith("Left"):
         return name.removesuffix("Left") + "Right"
     if name.endswith("Right"):

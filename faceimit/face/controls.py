@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from faceimit.errors import InputError
+from faceimit.face.blendshapes import mirrored_name
 
 Part = Literal["brow", "eyelid", "gaze", "jaw", "lip", "nose", "head", "neck"]
 
@@ -119,16 +120,6 @@ MOUTH: tuple[str, ...] = tuple(c.name for c in CONTROLS if c.part in {"jaw", "li
 
 # Controls whose deviation from neutral changes sign in a mirrored face.
 _ODD = ("Gaze Target Phi", "Head Roll", "Head Yaw", "Jaw Yaw", "Neck Roll")
-
-
-def mirrored_name(name: str) -> str:
-    """The control that makes the same movement in a mirrored face."""
-    if name.endswith("Left"):
-        return name.removesuffix("Left") + "Right"
-    if name.endswith("Right"):
-        return name.removesuffix("Right") + "Left"
-    return name
-
 
 # MIRROR[i] is the column whose deviation moves to column i when the picture is flipped, times MIRROR_SIGN[i].
 MIRROR: tuple[int, ...] = tuple(INDEX[mirrored_name(name)] for name in NAMES)

@@ -7,6 +7,8 @@ the range, and the cubic's acceleration jumps at every joint, from rest too. Wha
 :class:`faceimit.robot.trajectory.RuckigPlanner`.
 """
 
+from abc import ABC, abstractmethod
+
 import numpy as np
 
 from faceimit.errors import InputError
@@ -14,7 +16,7 @@ from faceimit.face.controls import PARTS
 from faceimit.robot.profile import RobotProfile
 
 
-class _PolynomialPlanner:
+class _PolynomialPlanner(ABC):
     """One polynomial a control from the last retarget to the arrival, at rest afterwards.
 
     Args:
@@ -79,9 +81,9 @@ class _PolynomialPlanner:
             shortest[list(indices)] = shortest[list(indices)].max()
         return shortest
 
+    @abstractmethod
     def _join(self, state: np.ndarray, target: np.ndarray, duration: np.ndarray) -> np.ndarray:
         """(6, 30) coefficients, constant first, from `state` (3, 30) to rest at `target` after `duration` (30,)."""
-        raise NotImplementedError
 
 
 class MinimumJerkPlanner(_PolynomialPlanner):

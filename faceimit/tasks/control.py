@@ -15,7 +15,7 @@ from faceimit.losses.control import control_loss, known_controls, matching_loss,
 from faceimit.metrics.control import NAMES_OF_ERRORS, ControlErrors
 from faceimit.nets.mapper import ControlMapper, load_mapper
 from faceimit.nets.placement import STEADY, in_face, placed, points_at, shaken
-from faceimit.tasks.schedule import cosine, time_used
+from faceimit.tasks.schedule import adamw_with_cosine
 
 NET_ARGUMENTS = ("backbone", "size", "width", "channels", "hidden", "dropout")
 # What a loader of the data module shows, by the name the module gives it, and how its figures are called.
@@ -133,14 +133,7 @@ class ControlTask(pl.LightningModule):
         return total
 
     def configure_optimizers(self) -> Any:
-        settings = self.hparams
-        optimizer = torch.optim.AdamW(self.net.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"])
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        return cosine(max(step / total, time_used(self.trainer)), step, self.hparams["warmup"])
+        return adamw_with_cosine(self, self.net)
 
     # ------------------------------------------------------------------ validation and test
 

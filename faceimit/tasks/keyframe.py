@@ -22,6 +22,7 @@ from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
 from faceimit.tasks import pictures
 from faceimit.tasks.flow_cache import FlowCache, as_float, fill
+from faceimit.tasks.schedule import cosine, time_used
 
 LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
@@ -153,16 +154,7 @@ class KeyframeTask(pl.LightningModule):
         if warmup == 0:
             return 1.0
         total = self.hparams["steps"] or int(self.trainer.estimated_stepping_batches)
-        progress = min(1.0, max(step / max(1, total), self._time_used()))
-        return min(1.0, (step + 1) / warmup) * (0.01 + 0.99 * 0.5 * (1 + float(np.cos(np.pi * progress))))
-
-    def _time_used(self) -> float:
-        """Share of the time limit, so that the rate still falls to its end on a machine too slow for all steps."""
-        for callback in getattr(self._trainer, "callbacks", []):
-            if isinstance(callback, pl.callbacks.Timer) and callback.time_remaining() is not None:
-                used, left = callback.time_elapsed(), callback.time_remaining() or 0.0
-                return used / max(1e-9, used + left)
-        return 0.0
+        return cosine(max(step / max(1, total), time_used(self._trainer)), step, warmup)
 
     def on_fit_start(self) -> None:  # before the clock of the time limit starts
         data = self.trainer.datamodule  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from faceimit.errors import InputError
 from faceimit.losses.landmark import category_weight, pfld_loss, point_distance, pose_weight, scale_likelihood
 from faceimit.metrics.landmark import NAMES, Calibration, Jitter, LandmarkErrors
 from faceimit.nets.pfld import PFLD, TOLERANCE, Landmarks, confidence, load_pfld
-from faceimit.tasks.schedule import cosine, time_used
+from faceimit.tasks.schedule import adamw_with_cosine
 
 NET_ARGUMENTS = ("width", "size", "local")
 STILL_NOISE = 2.0  # grey levels, standard deviation of the sensor noise of the jitter measurement
@@ -106,14 +106,7 @@ class LandmarkTask(pl.LightningModule):
         return total
 
     def configure_optimizers(self) -> Any:
-        settings = self.hparams
-        optimizer = torch.optim.AdamW(self.net.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"])
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _rate(self, step: int) -> float:
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        return cosine(max(step / total, time_used(self.trainer)), step, self.hparams["warmup"])
+        return adamw_with_cosine(self, self.net)
 
     # ------------------------------------------------------------------ validation and test
 

@@ -1,8 +1,11 @@
 """Learning rates that fall to their end when the steps, or the time, run out."""
 
 from math import cos, pi
+from typing import Any
 
 import pytorch_lightning as pl
+import torch
+from torch import nn
 
 
 def cosine(progress: float, step: int, warmup: int) -> float:
@@ -11,9 +14,27 @@ def cosine(progress: float, step: int, warmup: int) -> float:
     return min(1.0, (step + 1) / max(1, warmup)) * fall
 
 
-def time_used(trainer: pl.Trainer) -> float:
-    """Share of the trainer's time limit that is used up, in [0, 1]; 0 without a limit."""
-    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+def adamw_with_cosine(task: pl.LightningModule, net: nn.Module) -> dict[str, Any]:
+    """What ``configure_optimizers`` of a task returns; its ``lr``, ``weight_decay`` and ``warmup`` say how.
+
+    Args:
+        task: that trains.
+        net: whose weights are trained.
+    """
+    settings = task.hparams
+    optimizer = torch.optim.AdamW(net.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"])
+
+    def rate(step: int) -> float:
+        total = max(1, int(task.trainer.estimated_stepping_batches))
+        return cosine(max(step / total, time_used(task.trainer)), step, settings["warmup"])
+
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def time_used(trainer: pl.Trainer | None) -> float:
+    """Share of the trainer's time limit that is used up, in [0, 1]; 0 without a limit, or a trainer."""
+    for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, pl.callbacks.Timer) and callback.time_remaining() is not None:
             used, left = callback.time_elapsed(), callback.time_remaining() or 0.0
             return used / max(1e-9, used + left)

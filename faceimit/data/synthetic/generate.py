@@ -3,9 +3,7 @@
 import hashlib
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ import numpy as np
 from faceimit.data.clipfile import save_clip
 from faceimit.data.synthetic import camera, motion, scene
 from faceimit.data.synthetic.identity import draw_identity
+from faceimit.data.synthetic.pool import render_all
 from faceimit.data.synthetic.render import SUPERSAMPLING, Drive, FaceRenderer, draw, frame_camera
 from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
@@ -158,37 +157,15 @@ def prepare(
     clip_seeds(split, seed, max(clips - 1, 0))
     missing = [i for i, path in enumerate(paths) if not path.exists()]
     if missing:
-        _render_all(settings, paths, missing, (os.cpu_count() or 1) if workers is None else workers, progress)
+        workers = (os.cpu_count() or 1) if workers is None else workers
+        jobs = [(settings, i, paths[i]) for i in missing]
+        done = len(paths) - len(missing)
+        render_all(render_to_file, jobs, workers, _warm_up, f"rendering {split} faces", done, progress)
     return paths
 
 
-def _render_all(settings: Settings, paths: list[Path], missing: list[int], workers: int, progress: bool) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, disable=not progress) as bar:
-        task = bar.add_task(f"rendering {settings.split} faces", total=len(paths), completed=len(paths) - len(missing))
-        if workers == 0:
-            for i in missing:
-                render_to_file(settings, i, paths[i])
-                bar.advance(task)
-            return
-        render_clip(0, 0, frames=2, size=32, flow=True)  # compile once here, not in every process
-        with ProcessPoolExecutor(min(workers, len(missing)), get_context("spawn"), _single_thread) as pool:
-            jobs = [pool.submit(render_to_file, settings, i, paths[i]) for i in missing]
-            try:
-                for job in as_completed(jobs):
-                    job.result()
-                    bar.advance(task)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-
-def _single_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
+def _warm_up() -> None:
+    render_clip(0, 0, frames=2, size=32, flow=True)
 
 
 def render_to_file(settings: Settings, index: int, path: Path) -> None:

@@ -8,15 +8,14 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from faceimit.data.synthetic import camera, rig, robot_rig, scene
 from faceimit.data.synthetic.identity import draw_identity
+from faceimit.data.synthetic.pool import render_all
 from faceimit.data.synthetic.render import SUPERSAMPLING, Drive, FaceRenderer, draw, frame_camera
 from faceimit.data.synthetic.robot import RobotRenderer
 from faceimit.data.synthetic.robot_motion import FPS, Kind, draw_controls, draw_performance
@@ -25,7 +24,7 @@ from faceimit.errors import InputError
 from faceimit.face.retargeting import to_controls
 
 # Part of the cache key: raise it whenever rendered pairs change.
-PAIRS_VERSION = 4
+PAIRS_VERSION = 5
 ROBOT, HUMAN = 0, 1
 # Moments that take longer to render than a process takes to start.
 WORTH_A_PROCESS = 300
@@ -194,7 +193,17 @@ def prepare(
         paths[split] = [Path(root) / settings.key / split / f"{i:05d}.npz" for i in range(count)]
         missing |= {path: first + i for i, path in enumerate(paths[split]) if not path.exists()}
     if missing:
-        _render_all(settings, missing, (os.cpu_count() or 1) if workers is None else workers, progress)
+        workers = (os.cpu_count() or 1) if workers is None else workers
+        workers = min(workers, len(missing) * settings.frames // WORTH_A_PROCESS)
+        jobs = [(settings, seed, path) for path, seed in missing.items()]
+        render_all(
+            render_to_file,
+            jobs,
+            0 if workers < 2 else workers,
+            _warm_up,
+            "rendering the virtual robot",
+            progress=progress,
+        )
     return paths
 
 
@@ -206,34 +215,8 @@ def _first_seed(split: str, count: int, seed: int) -> int:
     return SPLITS[split] + seed * 100_000
 
 
-def _render_all(settings: Settings, missing: dict[Path, int], workers: int, progress: bool) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    workers = min(workers, len(missing) * settings.frames // WORTH_A_PROCESS)
-    with Progress(*columns, disable=not progress) as bar:
-        task = bar.add_task("rendering the virtual robot", total=len(missing))
-        if workers < 2:
-            for path, seed in missing.items():
-                render_to_file(settings, seed, path)
-                bar.advance(task)
-            return
-        pair_frames(0, frames=2, size=32, kind="imitation")  # compile once here, not in every process
-        with ProcessPoolExecutor(workers, get_context("spawn"), _single_thread) as pool:
-            jobs = [pool.submit(render_to_file, settings, seed, path) for path, seed in missing.items()]
-            try:
-                for job in as_completed(jobs):
-                    job.result()
-                    bar.advance(task)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-
-def _single_thread() -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
+def _warm_up() -> None:
+    pair_frames(0, frames=2, size=32, kind="imitation")
 
 
 def render_to_file(settings: Settings, seed: int, path: Path) -> None:
