@@ -5,7 +5,6 @@ A batch holds ``image`` uint8 (B, 3, S, S) RGB, ``controls`` float32 (B, 30) in 
 """
 
 import logging
-import random
 from typing import Any, Literal
 
 import numpy as np
@@ -17,7 +16,6 @@ from faceimit.data.pair_cache import Crop, squares
 from faceimit.data.pair_values import OnError
 from faceimit.data.pairs import PairTable, read_pairs, split_by_frame, split_by_sequence
 from faceimit.errors import InputError
-from faceimit.face.controls import mirrored
 
 Sample = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -30,24 +28,19 @@ class Pairs(Dataset[Sample]):
         images: (N, S, S, 3) uint8 RGB.
         values: (N, 30) control values in their units.
         rows: (M,) numbers of the rows of this split.
-        flip: probability of a mirrored picture with mirrored controls, drawn from Python's global generator, which the
-            train loader seeds for every batch.
     """
 
-    def __init__(self, images: np.ndarray, values: np.ndarray, rows: np.ndarray, flip: float = 0.0) -> None:
-        self.images, self.values, self.rows, self.flip = images, values, rows, flip
+    def __init__(self, images: np.ndarray, values: np.ndarray, rows: np.ndarray) -> None:
+        self.images, self.values, self.rows = images, values, rows
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> Sample:
         row = int(self.rows[index])
-        image, controls = self.images[row], self.values[row]
-        if self.flip and random.random() < self.flip:
-            image, controls = image[:, ::-1], mirrored(controls)
         return {
-            "image": torch.from_numpy(np.array(image.transpose(2, 0, 1), order="C")),
-            "controls": torch.from_numpy(np.asarray(controls, dtype=np.float32)),
+            "image": torch.from_numpy(np.array(self.images[row].transpose(2, 0, 1), order="C")),
+            "controls": torch.from_numpy(np.asarray(self.values[row], dtype=np.float32)),
             "row": row,
         }
 
@@ -64,7 +57,6 @@ class ControlPairs(pl.LightningDataModule):
         test_share: of the rows, in (0, 1).
         val_share: of the others.
         seed: of the split.
-        flip: probability of a mirrored training sample.
         names: of values that stand in lists; ["table"]: in the order of the table of controls.
         sequence: column that names the sequence.
         block: where nothing names a sequence: so many rows in a row are one.
@@ -83,7 +75,6 @@ class ControlPairs(pl.LightningDataModule):
         test_share: float = 0.2,
         val_share: float = 0.1,
         seed: int = 0,
-        flip: float = 0.5,
         names: list[str] | None = None,
         sequence: str | None = None,
         block: int | None = None,
@@ -92,11 +83,9 @@ class ControlPairs(pl.LightningDataModule):
         workers: int = 0,
     ) -> None:
         super().__init__()
-        if not 0 <= flip <= 1:
-            raise InputError(f"expected flip to be a probability in [0, 1] but got {flip:g}")
         self.root, self.cache, self.size, self.crop, self.split = root, cache, size, crop, split
         self.shares = {"test": test_share, "val": val_share, "seed": seed}
-        self.flip, self.batch_size, self.workers = flip, batch_size, workers
+        self.batch_size, self.workers = batch_size, workers
         self.reading: dict[str, Any] = {"names": names, "sequence": sequence, "block": block, "on_error": on_error}
         self._table: PairTable | None = None
         self._images: tuple[np.ndarray, np.ndarray] | None = None
@@ -140,8 +129,8 @@ class ControlPairs(pl.LightningDataModule):
         self.images()
 
     def pairs(self, split: str) -> Pairs:
-        """The rows of a split; training rows are flipped at random."""
-        return Pairs(self.images()[0], self.table.values, self.rows()[split], self.flip if split == "train" else 0.0)
+        """The rows of a split, as they are; the task mirrors and augments (:mod:`faceimit.data.control_augment`)."""
+        return Pairs(self.images()[0], self.table.values, self.rows()[split])
 
     def train_dataloader(self) -> DataLoader:
         return self._loader("train", shuffle=True)

@@ -7,11 +7,11 @@ import torch
 from omegaconf import OmegaConf
 
 from faceimit.data.pair_cache import middle_square, squares
-from faceimit.data.pair_module import ControlPairs, Pairs
+from faceimit.data.pair_module import ControlPairs
 from faceimit.data.pairs import read_pairs, write_pairs
 from faceimit.data.synthetic.generate import render_clip
 from faceimit.errors import InputError
-from faceimit.face.controls import NEUTRAL, mirrored
+from faceimit.face.controls import NEUTRAL
 from faceimit.tracking.config import conf_dir, plain
 from faceimit.tracking.schema import _check_ranges, check_target, parameters
 from tests.corpora import control_rows, make_pairs, picture
@@ -26,7 +26,7 @@ def module(tmp_path, kind="columns", **options):
 
 @pytest.mark.parametrize("kind", ["columns", "json"])
 def test_batches(kind, tmp_path):
-    data = module(tmp_path, kind, flip=0.0)
+    data = module(tmp_path, kind)
     data.prepare_data()
     batches = list(data.train_dataloader())
     batch = batches[0]
@@ -55,20 +55,13 @@ def test_no_sequence_is_in_two_splits(seed, tmp_path):
     assert len(set.union(*seen)) == 10
 
 
-def test_a_flip_mirrors_picture_and_controls():
-    images, values = np.stack([picture(9, 16)]), control_rows(1)
-    plain_one, flipped = (Pairs(images, values, np.array([0]), flip)[0] for flip in (0.0, 1.0))
-    np.testing.assert_array_equal(flipped["image"], plain_one["image"].flip(-1))
-    assert not torch.equal(flipped["image"], plain_one["image"])
-    np.testing.assert_allclose(flipped["controls"], mirrored(values[0]), rtol=1e-6)
-    again = mirrored(mirrored(values[0]))
-    np.testing.assert_allclose(mirrored(again), mirrored(values[0]), atol=1e-9)
-
-
-def test_only_training_rows_are_flipped(tmp_path):
-    data = module(tmp_path, flip=1.0)
-    assert data.pairs("train").flip == 1.0
-    assert data.pairs("val").flip == data.pairs("test").flip == 0.0
+def test_rows_are_given_as_they_are_in_every_split(tmp_path):
+    """Mirroring is the task's: a value clipped to the other side's range would not be what the picture shows."""
+    data = module(tmp_path)
+    for split in ("train", "val", "test"):
+        for sample in data.pairs(split):
+            np.testing.assert_array_equal(sample["image"].permute(1, 2, 0), data.images()[0][sample["row"]])
+            np.testing.assert_allclose(sample["controls"], data.table.values[sample["row"]], rtol=1e-6)
 
 
 def test_damaged_pictures_are_left_out_and_told(tmp_path, caplog):
@@ -125,8 +118,6 @@ def test_the_middle_square():
 def test_frame_level_split_and_wrong_options(tmp_path):
     rows = module(tmp_path, split="frame").rows()
     assert [len(rows[name]) for name in ("train", "val", "test")] == [29, 3, 8]
-    with pytest.raises(InputError, match=r"expected flip to be a probability in \[0, 1\] but got 2"):
-        module(tmp_path, flip=2.0)
     with pytest.raises(InputError, match="expected crop to be resize or face but got wide"):
         module(tmp_path, crop="wide").prepare_data()
 
