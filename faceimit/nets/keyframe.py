@@ -75,6 +75,7 @@ class KeyframeNet(nn.Module):
         width: hidden channels.
         kernels, look_ahead: temporal context (:class:`Context`); `kernels=()` scores each frame alone.
         dropout: of the fully connected head, in [0, 1).
+        scales: levels of flow the score looks at, from the finest one up, 1 to :data:`SCALES`.
     """
 
     def __init__(
@@ -88,14 +89,17 @@ class KeyframeNet(nn.Module):
         kernels: Sequence[int] = (5, 3),
         look_ahead: int = 3,
         dropout: float = 0.5,
+        scales: int = SCALES,
     ) -> None:
         super().__init__()
         if inputs not in ("pair", "frame"):
             raise InputError(f"expected inputs to be 'pair' or 'frame' but got {inputs!r}, try inputs=pair")
+        if not 1 <= scales <= SCALES:
+            raise InputError(f"expected scales to be 1 to {SCALES} but got {scales}, try scales={SCALES}")
         self.pair, self.size = inputs == "pair", size
         self.appearance = Appearance(backbone, channels=6 if self.pair else 3, width=width)
         self.flow = FastFlowNet() if flow else None
-        self.motion = FlowFeatures(width, affine) if flow else None
+        self.motion = FlowFeatures(width, affine, scales) if flow else None
         self.fuse = nn.Sequential(nn.Dropout(dropout), nn.Linear(width * (2 if flow else 1), width), nn.ReLU())
         self.head = ScoreHead(width, Context(tuple(kernels), look_ahead), dropout)
 
@@ -235,11 +239,11 @@ class FlowFeatures(nn.Module):
 
     CHANNELS = (16, 32, 64, 96)
 
-    def __init__(self, width: int, affine: bool) -> None:
+    def __init__(self, width: int, affine: bool, scales: int = SCALES) -> None:
         super().__init__()
-        self.affine = affine
+        self.affine, self.scales = affine, scales
         entry = 2 + 3 + (2 if affine else 0)  # flow, colours it does not explain [, its non-rigid part]
-        inputs = (entry, self.CHANNELS[0] + 2, self.CHANNELS[1] + 2, self.CHANNELS[2])
+        inputs = (entry, *(self.CHANNELS[n - 1] + (2 if n < scales else 0) for n in range(1, len(self.CHANNELS))))
         self.stages = nn.ModuleList(
             stage(i, o, 1 if n == 0 else 2) for n, (i, o) in enumerate(zip(inputs, self.CHANNELS, strict=True))
         )
@@ -257,7 +261,9 @@ class FlowFeatures(nn.Module):
         scale = rate.view(-1, 1, 1, 1)
         x = self.stages[0](self._entry(previous, current, flow[0], scale))
         for level in range(1, SCALES):
-            x = self.stages[level](torch.cat([x, at_size(flow[level] * scale, x.shape[-1])], dim=1))
+            if level < self.scales:
+                x = torch.cat([x, at_size(flow[level] * scale, x.shape[-1])], dim=1)
+            x = self.stages[level](x)
         x = self.stages[SCALES](x)
         x = F.adaptive_avg_pool2d(x, 4) if x.shape[-1] != 4 else x
         return self.project(x.flatten(1))

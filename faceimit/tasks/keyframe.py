@@ -14,18 +14,18 @@ from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
 from faceimit.keyframes.tuning import tune
 from faceimit.keyframes.weights import starting_weights
+from faceimit.losses.joint import TERMS, flow_terms
 from faceimit.losses.score import correlation_loss, score_loss, slope_loss, velocity_loss
-from faceimit.losses.ssim import ssim_pyramid_loss
 from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
-from faceimit.nets.keyframe import KeyframeNet, KeyframeOutput, score_clip
+from faceimit.nets.keyframe import SCALES, KeyframeNet, KeyframeOutput, score_clip
 from faceimit.tasks import pictures
 from faceimit.tasks.flow_cache import FlowCache, as_float, fill
 from faceimit.tasks.schedule import cosine, time_used
 
-LOSSES = ("mse", "slope", "velocity", "correlation", "ssim")
-NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout")
+LOSSES = ("mse", "slope", "velocity", "correlation", *TERMS)
+NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout", "scales")
 Batch = Mapping[str, Any]
 
 
@@ -33,7 +33,7 @@ class KeyframeTask(pl.LightningModule):
     """Keyframe score and flow trained together: total = sum of weighted losses (seed paper: SSIM and MSE).
 
     Args:
-        backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout: of
+        backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout, scales: of
             :class:`faceimit.nets.keyframe.KeyframeNet`.
         flow_weights: where the flow network starts: "shipped", "none" or a .safetensors file.
         start: where the whole network starts, to fine-tune: "none", "shipped" or a .safetensors file of such a network.
@@ -42,7 +42,10 @@ class KeyframeTask(pl.LightningModule):
         reuse_flow: compute the flow of the training clips once, with the weights it starts from, for the windows that
             do not train it; without it the flow network runs on them too, three times the time on a CPU.
         flow_cache: folder where that flow is kept for the next run; null: nowhere.
-        mse, slope, velocity, correlation, ssim: weights of the losses.
+        mse, slope, velocity, correlation: weights of the score's losses.
+        ssim, census, smoothness: weights of the flow's own (:func:`faceimit.losses.joint.flow_terms`); 0: left out.
+        occlusion: leave out of ssim and census what forward and backward flow do not agree on; computes the flow of the
+            windows that train it twice.
         optimizer: "adamw" or "sgd" (momentum 0.9).
         lr: peak learning rate.
         flow_lr: factor on it for the flow network.
@@ -69,6 +72,7 @@ class KeyframeTask(pl.LightningModule):
         kernels: Sequence[int] = (5, 3),
         look_ahead: int = 3,
         dropout: float = 0.5,
+        scales: int = SCALES,
         flow_weights: str = "shipped",
         start: str = "none",
         joint: int | None = None,
@@ -80,6 +84,9 @@ class KeyframeTask(pl.LightningModule):
         velocity: float = 10.0,
         correlation: float = 0.0,
         ssim: float = 0.1,
+        census: float = 0.0,
+        smoothness: float = 0.0,
+        occlusion: bool = False,
         optimizer: Literal["adamw", "sgd"] = "adamw",
         lr: float = 1e-3,
         flow_lr: float = 0.1,
@@ -89,12 +96,13 @@ class KeyframeTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
-        self.net = KeyframeNet(backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout)
+        self.net = KeyframeNet(backbone, flow, inputs, affine, size, width, kernels, look_ahead, dropout, scales)
         if self.net.flow is not None:
             load_flow_weights(self.net.flow, flow_weights)
         if start != "none":
             load_start(self.net, start)
-        self.weights = {"mse": mse, "slope": slope, "velocity": velocity, "correlation": correlation, "ssim": ssim}
+        self.weights = {"mse": mse, "slope": slope, "velocity": velocity, "correlation": correlation}
+        self.weights |= {"ssim": ssim, "census": census, "smoothness": smoothness}
         self.joint, self.joint_every = joint, joint_every
         self.search = SearchParams()
         self.c_ref: float | None = None
@@ -104,7 +112,7 @@ class KeyframeTask(pl.LightningModule):
     # ------------------------------------------------------------------ training
 
     def losses(self, batch: Batch, output: KeyframeOutput, joint: int | None = None) -> dict[str, Tensor]:
-        """Every loss by name, unweighted; SSIM over the windows the flow learns from."""
+        """Every loss by name, unweighted; the flow's own over the windows it learns from."""
         valid = batch["valid"]
         values = {
             "mse": score_loss(output.score, batch["score"], valid),
@@ -113,14 +121,18 @@ class KeyframeTask(pl.LightningModule):
             "correlation": correlation_loss(output.score, batch["score"], valid),
         }
         if output.flow is not None and joint != 0:
-            values["ssim"] = self._ssim(batch, output, joint)
+            values |= self._flow_terms(as_float(batch["frames"][:joint]), output.flow)
         return values
 
-    def _ssim(self, batch: Batch, output: KeyframeOutput, joint: int | None) -> Tensor:
-        assert output.flow is not None
-        frames = as_float(batch["frames"][:joint])  # (J, T, 3, S, S)
+    def _flow_terms(self, frames: Tensor, flow: Sequence[Tensor]) -> dict[str, Tensor]:
+        """The flow's own losses on windows (J, T, 3, S, S) in [0, 1]."""
+        reverse = None
+        if self.hparams["occlusion"]:
+            with torch.no_grad():  # from T-1 down to 0 the flow of a frame is that to the one after it
+                backwards = self.net.flow_of_clip(frames.flip(1))[0]  # (J (T-1), 2, h, w)
+            reverse = backwards.unflatten(0, (len(frames), -1)).flip(1).flatten(0, 1)
         previous, current = frames[:, :-1].flatten(0, 1), frames[:, 1:].flatten(0, 1)
-        return ssim_pyramid_loss(previous, current, output.flow)
+        return flow_terms(previous, current, flow, self.weights, reverse)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         joint = self.joint if batch_idx % self.joint_every == 0 else 0

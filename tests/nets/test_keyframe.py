@@ -30,7 +30,9 @@ def test_shapes_and_range(backbone):
     assert ((output.score >= 0) & (output.score <= 1)).all()
 
 
-@pytest.mark.parametrize("changes", [{}, {"inputs": "frame"}, {"affine": False}, {"kernels": (), "look_ahead": 0}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"inputs": "frame"}, {"affine": False}, {"scales": 1}, {"kernels": (), "look_ahead": 0}]
+)
 def test_every_part_learns(changes, clip):
     net = small(**changes)
     output = net(clip, FPS)
@@ -68,6 +70,19 @@ def test_known_flow_stands_in_for_the_network(clip):
         for joint in (0, 1):
             assert torch.allclose(net(clip, FPS, joint, known).score, whole, atol=1e-5)
         assert not torch.allclose(net(clip, FPS, 0, [level + 1 for level in known]).score, whole, atol=1e-5)
+
+
+@pytest.mark.parametrize("scales", range(1, SCALES + 1))
+def test_the_score_looks_at_the_finest_scales_alone(clip, scales):
+    net = small(scales=scales).eval()
+    fill(net.motion)
+    pairs = clip[:, :-1].flatten(0, 1), clip[:, 1:].flatten(0, 1)
+    with torch.no_grad():
+        flow = net.flow_of_clip(clip)[:SCALES]
+        before = net.motion(*pairs, flow, torch.ones(10))
+        for level in range(SCALES):
+            other = [x + 1.0 if n == level else x for n, x in enumerate(flow)]
+            assert torch.equal(net.motion(*pairs, other, torch.ones(10)), before) == (level >= scales)
 
 
 def test_scores_of_a_long_clip_do_not_depend_on_the_chunk(clip):
@@ -117,7 +132,12 @@ def test_soft_clip_is_a_clip_with_gradients():
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [({"backbone": "resnet51"}, "resnet51"), ({"inputs": "triple"}, "triple"), ({"look_ahead": 9}, "at most 3")],
+    [
+        ({"backbone": "resnet51"}, "resnet51"),
+        ({"inputs": "triple"}, "triple"),
+        ({"look_ahead": 9}, "at most 3"),
+        ({"scales": 4}, "1 to 3"),
+    ],
 )
 def test_bad_arguments_are_named(changes, message):
     with pytest.raises(InputError, match=message):

@@ -6,7 +6,8 @@ import pytorch_lightning as pl
 import torch
 
 from faceimit.data.datamodule import ClipData
-from faceimit.tasks.keyframe import KeyframeTask
+from faceimit.tasks import keyframe as task_module
+from faceimit.tasks.keyframe import LOSSES, KeyframeTask
 from tests.clips import blob_clip
 
 SMALL = {"backbone": "compact", "size": 32, "width": 16, "flow_weights": "none", "dropout": 0.1}
@@ -46,7 +47,7 @@ def test_it_learns_and_logs_what_it_declares(fitted):
 
 def test_total_is_the_weighted_sum_and_flow_is_trained():
     pl.seed_everything(0, verbose=False)
-    task = KeyframeTask(**SMALL, joint=1, ssim=0.7)
+    task = KeyframeTask(**SMALL, joint=1, ssim=0.7, census=0.2, smoothness=0.1)
     batch = next(iter(Blobs(window=4, batch_size=2, steps=1).train_dataloader()))
     task.log = task.log_dict = lambda *a, **k: None
     torch.manual_seed(1)
@@ -54,10 +55,30 @@ def test_total_is_the_weighted_sum_and_flow_is_trained():
     torch.manual_seed(1)
     output = task.net(batch["frames"].float() / 255, batch["fps"], 1)
     values = task.losses(batch, output, 1)
-    assert set(values) == set(task.weights)
+    assert set(values) == set(task.weights) == set(LOSSES)
     assert float(total) == pytest.approx(sum(float(task.weights[n] * v) for n, v in values.items()), rel=1e-4)
     total.backward()
     assert all(p.grad is not None for n, p in task.net.flow.named_parameters() if "mask" not in n)
+
+
+def test_terms_without_weight_are_left_out_and_occlusion_looks_back():
+    torch.manual_seed(0)
+    window = torch.rand(1, 1, 3, 64, 64).repeat(2, 4, 1, 1, 1)
+    window[:, 2:] = window[:, 2:].roll(3, dims=-1)  # moves once, from frame 1 to frame 2
+    task = KeyframeTask(**(SMALL | {"flow_weights": "shipped"}), ssim=0.0, census=1.0, occlusion=True)
+    flow = task.net.flow_of_clip(window)
+    terms = task._flow_terms(window, flow)
+    assert list(terms) == ["census"]
+    asked = {}
+    original, task_module.flow_terms = task_module.flow_terms, lambda *given: asked.setdefault("reverse", given[-1])
+    try:
+        task._flow_terms(window, flow)
+    finally:
+        task_module.flow_terms = original
+    forward, reverse = (x[0].view(2, 3, 2, *x[0].shape[-2:]) for x in (flow, [asked["reverse"]]))
+    moved = [x[:, :, 0].abs().mean(dim=(-2, -1)).argmax(dim=1).tolist() for x in (forward, reverse)]
+    assert moved == [[1, 1], [1, 1]]
+    assert float((forward + reverse)[:, 1, 0].median().abs()) < 0.3 * float(forward[:, 1, 0].median().abs())
 
 
 def test_checkpoint_keeps_search_and_reference_in_plain_types(fitted, tmp_path):
