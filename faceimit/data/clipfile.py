@@ -34,8 +34,10 @@ def save_clip(path: str | Path, clip: Clip) -> None:
         np.savez(stream, allow_pickle=False, **arrays)
 
 
-def load_clip(path: str | Path, with_flow: bool = False) -> Clip:
+def load_clip(path: str | Path, with_flow: bool = False, with_frames: bool = True) -> Clip:
     """Read a clip written by :func:`save_clip`; flow and occlusion only when asked for.
+
+    Without frames it has none, (0, 0, 0, 3), and only some kilobytes are read.
 
     Raises:
         InputError: the file is missing, truncated, or no clip.
@@ -46,7 +48,7 @@ def load_clip(path: str | Path, with_flow: bool = False) -> Clip:
             wanted = [*_REQUIRED, *(key for key in ("landmarks",) if key in stored)]
             if with_flow:
                 wanted += [key for key in ("flow", "occluded") if key in stored]
-            arrays = {key: stored[key] for key in wanted}
+            arrays = {key: stored[key] for key in wanted if with_frames or key != "frames"}
         header = json.loads(arrays["header"].tobytes())
         return _clip_from(header, arrays)
     except FileNotFoundError:
@@ -58,4 +60,5 @@ def load_clip(path: str | Path, with_flow: bool = False) -> Clip:
 def _clip_from(header: dict, arrays: dict[str, np.ndarray]) -> Clip:
     annotation = Annotation(arrays["blendshapes"], arrays["pose"], arrays["valid"], arrays.get("landmarks"))
     name, identity, fps = str(header["name"]), str(header["identity"]), float(header["fps"])
-    return Clip(name, identity, fps, arrays["frames"], annotation, arrays.get("flow"), arrays.get("occluded"))
+    frames = arrays.get("frames", np.zeros((0, 0, 0, 3), dtype=np.uint8))
+    return Clip(name, identity, fps, frames, annotation, arrays.get("flow"), arrays.get("occluded"))

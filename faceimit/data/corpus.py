@@ -25,24 +25,37 @@ class Corpus:
         sources: clip files, clips of a store, or clips.
         memory: bytes of frames to keep; of flow too, in :attr:`flow`.
         flow: also read exact flow and occlusion where a file has them.
+        own: numbers of the clips this process will read the frames of; of the others it knows the labels. None: all.
     """
 
-    def __init__(self, sources: Sequence[ClipSource], memory: float = 2e9, flow: bool = False) -> None:
+    def __init__(
+        self,
+        sources: Sequence[ClipSource],
+        memory: float = 2e9,
+        flow: bool = False,
+        own: Sequence[int] | None = None,
+    ) -> None:
         if not sources:
             raise InputError("the split holds no clips, try a larger clips=... or another data root")
         self._sources = list(sources)
+        self.own = list(range(len(sources))) if own is None else list(own)
         self.memory, self._flow = memory, flow
         self._kept: OrderedDict[int, Clip] = OrderedDict()
         self._bytes = 0
-        self._keeps_lazy = sum(source.nbytes for source in sources if isinstance(source, LazyClip)) <= memory
+        lazy = [source for i in self.own if isinstance(source := self._sources[i], LazyClip)]
+        self._keeps_lazy = sum(source.nbytes for source in lazy) <= memory
         self.labels: list[Labels] = []
         self.fps: list[float] = []
         self.names: list[str] = []
         self.identities: list[str] = []
         # Flow a task has computed for a clip, by clip number: levels (T, 2, h, w) in pixels of the level.
         self.flow: dict[int, tuple[np.ndarray, ...]] = {}
+        mine = set(self.own)
         for index, source in enumerate(self._sources):
-            clip = source if isinstance(source, LazyClip) else self[index]
+            if isinstance(source, Path) and index not in mine:
+                clip: Clip | LazyClip = load_clip(source, with_frames=False)
+            else:
+                clip = source if isinstance(source, LazyClip) else self[index]
             self.labels.append(clip.labels() if isinstance(clip, LazyClip) else labels_of(clip))
             self.fps.append(clip.fps)
             self.names.append(clip.name)

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from faceimit.data.corpus import ClipSource, Corpus
 from faceimit.data.geometry import move_batch
+from faceimit.data.sharding import as_given, measured, own, own_steps
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, reference_change
 from faceimit.errors import InputError
@@ -31,7 +32,7 @@ class ClipData(pl.LightningDataModule):
     Args:
         window: frames of a training window.
         batch_size: windows of a batch.
-        steps: batches of an epoch; None: as many as show each frame about once.
+        steps: batches of an epoch, of all processes that train together; None: as many as show each frame about once.
         candidates: windows drawn for each one kept (:class:`faceimit.data.windows.Windows`).
         augmentation: fields of :class:`faceimit.data.transforms.Strength` to change; None: no augmentation.
         c_ref: change that scores 1; None: the 95th percentile of the training split.
@@ -69,9 +70,10 @@ class ClipData(pl.LightningDataModule):
         return self._c_ref
 
     def corpus(self, split: str) -> Corpus:
-        """The clips of a split, opened once."""
+        """The clips of a split, opened once; where several processes train, each opens its own."""
         if split not in self._corpora:
-            self._corpora[split] = Corpus(self.sources(split), self.memory, flow=split != "train")
+            sources = self.sources(split)
+            self._corpora[split] = Corpus(sources, self.memory, split != "train", own(len(sources)))
         return self._corpora[split]
 
     def counts(self) -> dict[str, float]:
@@ -96,12 +98,13 @@ class ClipData(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         corpus = self.corpus("train")
         steps = self.steps or max(1, sum(corpus.lengths()) // (self.window * self.batch_size))
-        count, shares = steps * self.batch_size, self.shares(corpus)
+        count, shares = own_steps(steps) * self.batch_size, self.shares(corpus)
         windows = Windows(corpus, self.c_ref, self.window, count, self.strength, self.candidates, shares)
         pin = torch.cuda.is_available()
         return DataLoader(
             windows,
             batch_size=self.batch_size,
+            sampler=as_given(windows),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=pin,
@@ -112,10 +115,10 @@ class ClipData(pl.LightningDataModule):
         return move_batch(batch)
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(WholeClips(self.corpus("val"), self.c_ref), batch_size=1)
+        return measured(WholeClips(self.corpus("val"), self.c_ref), batch_size=1)
 
     def test_dataloader(self) -> DataLoader:
-        return DataLoader(WholeClips(self.corpus("test"), self.c_ref), batch_size=1)
+        return measured(WholeClips(self.corpus("test"), self.c_ref), batch_size=1)
 
 
 class SyntheticFaces(ClipData):

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from faceimit.data.clipfile import load_clip
 from faceimit.data.matte import Layers, prepare_layers
+from faceimit.data.sharding import measured, shuffled
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
 
@@ -161,12 +162,12 @@ class FlowClips(LightningDataModule):
         if self.train is None:
             raise RuntimeError("call setup('fit') first")
         options = {"num_workers": self.workers, "persistent_workers": self.workers > 0}
-        return DataLoader(self.train, self.batch_size, shuffle=True, drop_last=True, **options)
+        return DataLoader(self.train, self.batch_size, drop_last=True, **shuffled(self.train), **options)
 
     def val_dataloader(self) -> DataLoader:
         """Whole clips of the validation people."""
-        return DataLoader(WholeClips(self._measured("val")), batch_size=1, num_workers=self.workers)
+        return measured(WholeClips(self._measured("val")), batch_size=1, num_workers=self.workers)
 
     def test_dataloader(self) -> DataLoader:
         """Whole clips of the test people."""
-        return DataLoader(WholeClips(self._measured("test")), batch_size=1, num_workers=self.workers)
+        return measured(WholeClips(self._measured("test")), batch_size=1, num_workers=self.workers)

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from faceimit.data.clipfile import load_clip
 from faceimit.data.landmark_augment import Face, FaceStrength, augment_face
+from faceimit.data.sharding import as_given, measured, own_steps
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import BLENDSHAPES
 from faceimit.face.landmarks import COUNT, GROUPS
@@ -294,7 +295,7 @@ class LandmarkFaces(pl.LightningDataModule):
             odds = np.full(len(faces), self.real_share / real)
             odds[: len(rendered)] = (1 - self.real_share) / len(rendered)
         steps = self.steps or max(1, len(rendered) // self.batch_size)
-        return FaceSet(faces, self.strength or _AS_IT_IS, steps * self.batch_size, odds)
+        return FaceSet(faces, self.strength or _AS_IT_IS, own_steps(steps) * self.batch_size, odds)
 
     def statistics(self, draws: int = 512) -> tuple[np.ndarray, np.ndarray]:
         """Mean landmarks (68, 2) as fractions of the side, and the share of each category (6,), of augmented faces."""
@@ -305,19 +306,21 @@ class LandmarkFaces(pl.LightningDataModule):
         return (points + 0.5) / self.size, shares
 
     def train_dataloader(self) -> DataLoader:
+        faces = self.training_set()
         return DataLoader(
-            self.training_set(),
+            faces,
             batch_size=self.batch_size,
+            sampler=as_given(faces),
             num_workers=self.workers,
             persistent_workers=self.workers > 0,
             pin_memory=torch.cuda.is_available(),
         )
 
     def val_dataloader(self) -> DataLoader:
-        return DataLoader(FaceSet(self.faces("val")), batch_size=64)
+        return measured(FaceSet(self.faces("val")), batch_size=64)
 
     def test_dataloader(self) -> DataLoader:
-        return DataLoader(FaceSet(self.faces("test")), batch_size=64)
+        return measured(FaceSet(self.faces("test")), batch_size=64)
 
 
 _AS_IT_IS = FaceStrength(**dict.fromkeys(FaceStrength.__dataclass_fields__, 0.0))

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from faceimit.data.pair_cache import Crop, squares
 from faceimit.data.pair_values import OnError
 from faceimit.data.pairs import PairTable, read_pairs, split_by_frame, split_by_sequence
+from faceimit.data.sharding import measured, shuffled
 from faceimit.errors import InputError
 
 Sample = dict[str, Any]
@@ -133,21 +134,18 @@ class ControlPairs(pl.LightningDataModule):
         return Pairs(self.images()[0], self.table.values, self.rows()[split])
 
     def train_dataloader(self) -> DataLoader:
-        return self._loader("train", shuffle=True)
+        pairs = self.pairs("train")
+        return DataLoader(pairs, **self._options(), **shuffled(pairs))
 
     def val_dataloader(self) -> DataLoader:
-        return self._loader("val")
+        return measured(self.pairs("val"), **self._options())
 
     def test_dataloader(self) -> DataLoader:
-        return self._loader("test")
+        return measured(self.pairs("test"), **self._options())
 
-    def _loader(self, split: str, shuffle: bool = False) -> DataLoader:
-        pairs: Dataset[Sample] = self.pairs(split)
-        return DataLoader(
-            pairs,
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            num_workers=self.workers,
-            persistent_workers=self.workers > 0,
-            pin_memory=torch.cuda.is_available(),
-        )
+    def _options(self) -> dict[str, Any]:
+        pin = torch.cuda.is_available()
+        lasting = self.workers > 0
+        return {
+            "batch_size": self.batch_size, "num_workers": self.workers, "persistent_workers": lasting, "pin_memory": pin
+        }  # fmt: skip

@@ -15,6 +15,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from faceimit.data.sharding import OwnBatches, measured, processes
 from faceimit.data.synthetic.robot_pairs import HUMAN, ROBOT, Settings, load_sequence, prepare
 from faceimit.errors import InputError
 
@@ -175,7 +176,9 @@ class VirtualPairs(pl.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         data = self.part("train")
-        batches = PairBatches(data.columns["pair"], self.batch_size)
+        batches: Any = PairBatches(data.columns["pair"], self.batch_size)
+        if processes()[1] > 1:
+            batches = OwnBatches(batches)
         pin = torch.cuda.is_available()
         lasting = self.workers > 0
         return DataLoader(
@@ -189,7 +192,7 @@ class VirtualPairs(pl.LightningDataModule):
         return [self._still(f"test/{kind}") for kind in self.test_sets]
 
     def _still(self, name: str) -> DataLoader:
-        return DataLoader(self.part(name), batch_size=self.batch_size)
+        return measured(self.part(name), batch_size=self.batch_size)
 
 
 def read_rows(paths: list[Path]) -> PairRows:

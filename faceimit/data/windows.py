@@ -36,6 +36,8 @@ class Windows(Dataset[Sample]):
         strength: augmentation; None: none.
         candidates: windows drawn for each one kept, 1: uniform.
         shares: how often each clip is drawn, relative to a like one of its length; None: 1.
+
+    Windows come from the corpus' own clips, or where none of those will do from any.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class Windows(Dataset[Sample]):
         self._photometric = None if strength is None else Photometric(strength)
         self._starts = [usable_starts(labels.valid, window) for labels in corpus.labels]
         self._usable = [i for i, starts in enumerate(self._starts) if len(starts)]
+        mine = set(corpus.own)
+        self._usable = [i for i in self._usable if i in mine] or self._usable
         if not self._usable:
             longest = max(longest_run(labels.valid) for labels in corpus.labels)
             raise InputError(

@@ -5,7 +5,7 @@ The functions behind them are in :mod:`.matching`.
 """
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -40,13 +40,17 @@ class KeyframeErrors(Metric):
       neither way; 1 where nothing is predicted and nothing is true.
 
     NaN where undefined: E_n before the first clip, E_l without a pair.
+
+    Args:
+        tolerance: frames.
+        options: of ``torchmetrics.Metric``, such as sync_on_compute=False where every process has all clips.
     """
 
     is_differentiable = False
     full_state_update = False
 
-    def __init__(self, tolerance: int = TOLERANCE) -> None:
-        super().__init__()
+    def __init__(self, tolerance: int = TOLERANCE, **options: Any) -> None:
+        super().__init__(**options)
         self.tolerance = tolerance
         for name in _SUMS:
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faceimit.data.control_augment import augment, control_strength
+from faceimit.data.sharding import anybody, once
 from faceimit.errors import InputError
 from faceimit.face.controls import NAMES, NEUTRAL, SPAN
 from faceimit.losses.control import control_loss, known_controls, matching_loss, place_loss
@@ -138,15 +139,17 @@ class ControlTask(pl.LightningModule):
     # ------------------------------------------------------------------ validation and test
 
     def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._measure(batch, self._sets("val")[dataloader_idx])
+        if (mine := once(batch)) is not None:
+            self._measure(mine, self._sets("val")[dataloader_idx])
 
     def test_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        self._measure(batch, self._sets("test")[dataloader_idx])
+        if (mine := once(batch)) is not None:
+            self._measure(mine, self._sets("test")[dataloader_idx])
 
     def on_validation_epoch_end(self) -> None:
         values = self._report("val")
         score = sum(value for name, value in values.items() if name.startswith("MAE") and "worst" not in name)
-        self.log("val/score", score)
+        self.log("val/score", score, sync_dist=True)
         words = "  ".join(f"{name} {value:.4f}" for name, value in values.items() if "raw" not in name)
         if self.trainer.is_global_zero and self.trainer.progress_bar_callback is not None:
             self.trainer.progress_bar_callback.print(f"epoch {self.current_epoch}: {words}")
@@ -170,10 +173,11 @@ class ControlTask(pl.LightningModule):
         """Log the figures of every set that was shown, and forget it."""
         found: dict[str, float] = {}
         for name, metric in self.errors.items():
-            if len(metric):
+            if anybody(len(metric) > 0, self.device):
                 found |= {f"{error}{SETS[name]}": float(value) for error, value in metric.compute().items()}
             metric.reset()
-        self.log_dict({f"{stage}/{name}": value for name, value in found.items() if np.isfinite(value)})
+        finite = {f"{stage}/{name}": value for name, value in found.items() if np.isfinite(value)}
+        self.log_dict(finite, sync_dist=True)
         return found
 
     def net_arguments(self) -> dict[str, Any]:

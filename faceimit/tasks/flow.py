@@ -8,6 +8,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from faceimit.data.known_warp import KnownWarpParams, corrupt, corrupted, joined, layered_pair, warped_pair
+from faceimit.data.sharding import anybody, once
 from faceimit.errors import InputError
 from faceimit.losses.endpoint import endpoint_loss
 from faceimit.losses.occlusion import visible_by_consistency
@@ -201,11 +202,13 @@ class FlowTask(LightningModule):
 
     def validation_step(self, batch: Mapping[str, Any]) -> None:
         """EPE of every fourth frame of a clip."""
-        self._measure("val", batch, every=4)
+        if (mine := once(batch)) is not None:
+            self._measure("val", mine, every=4)
 
     def test_step(self, batch: Mapping[str, Any]) -> None:
         """EPE of every frame, beside Farneback and DIS."""
-        self._measure("test", batch, every=1)
+        if (mine := once(batch)) is not None:
+            self._measure("test", mine, every=1)
 
     def _measure(self, stage: str, batch: Mapping[str, Any], every: int) -> None:
         frames, noise_free = batch["frames"][0], bool(batch.get("noise_free", torch.tensor(False)).any())
@@ -263,8 +266,8 @@ class FlowTask(LightningModule):
 
     def _report(self, who: str, stage: str, suffix: str) -> None:
         for name, metric in self.errors[who].items():
-            if float(metric.count) > 0:  # a slice that no clip fell into has no error
-                self.log(f"{stage}/{name}{suffix}", metric.compute().float(), prog_bar=name == "EPE")
+            if anybody(float(metric.count) > 0, self.device):  # a slice that no clip fell into has no error
+                self.log(f"{stage}/{name}{suffix}", metric.compute().float(), prog_bar=name == "EPE", sync_dist=True)
             metric.reset()
 
 

@@ -4,7 +4,7 @@ import hashlib
 import io
 import sys
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +54,8 @@ class FlowCache:
 
 
 def fill(corpus: Corpus, cache: FlowCache, shown: float, visible: bool = True) -> bool:
-    """Flow of all clips into ``corpus.flow``, where that is less work than the flow of every window that training shows
-    and fits into the corpus' memory.
+    """Flow of the corpus' own clips into ``corpus.flow``, where that is less work than the flow of every window that
+    training shows and fits into the corpus' memory.
 
     Args:
         corpus: the training clips.
@@ -66,9 +66,10 @@ def fill(corpus: Corpus, cache: FlowCache, shown: float, visible: bool = True) -
     Returns:
         Whether it is done; otherwise nothing is kept, and a window's flow is computed when it is shown.
     """
-    frames = sum(corpus.lengths())
+    lengths = corpus.lengths()
+    frames = sum(lengths[index] for index in corpus.own)
     reason = f"training shows {shown:,.0f} frames of windows" if frames > shown else ""
-    for index in _track(range(0 if reason else len(corpus)), "flow of the training clips", visible):
+    for index in _track([] if reason else corpus.own, "flow of the training clips", visible):
         if index not in corpus.flow:
             corpus.flow[index] = cache.levels(corpus[index].frames)
         size = sum(level.nbytes for level in corpus.flow[index]) / len(corpus.flow[index][0]) * frames
@@ -129,7 +130,7 @@ def as_float(frames: Tensor) -> Tensor:
     return frames.float().div(255.0) if frames.dtype == torch.uint8 else frames
 
 
-def _track(steps: range, what: str, shown: bool) -> Iterable[int]:
+def _track(steps: Sequence[int], what: str, shown: bool) -> Iterable[int]:
     """The steps, with a progress bar on stderr."""
     from rich.console import Console
     from rich.progress import track as bar

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from faceimit.data.corpus import Corpus
+from faceimit.data.sharding import gathered, numbered, once
 from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams, Truth, find_keyframes, true_keyframes
 from faceimit.keyframes.tuning import tune
@@ -27,6 +28,7 @@ from faceimit.tasks.schedule import cosine, time_used
 LOSSES = ("mse", "slope", "velocity", "correlation", *TERMS)
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout", "scales")
 Batch = Mapping[str, Any]
+Scored = tuple[np.ndarray, np.ndarray, float]  # predicted and true score of a clip (T,), NaN where invalid, and its fps
 
 
 class KeyframeTask(pl.LightningModule):
@@ -107,7 +109,7 @@ class KeyframeTask(pl.LightningModule):
         self.search = SearchParams()
         self.c_ref: float | None = None
         self._shown: tuple[np.ndarray, np.ndarray, float, Tensor] | None = None  # the clip scored last
-        self._scored: list[tuple[np.ndarray, np.ndarray, float]] = []  # predicted, target, fps of each clip so far
+        self._scored: dict[int, Scored] = {}  # by clip number
 
     # ------------------------------------------------------------------ training
 
@@ -190,24 +192,28 @@ class KeyframeTask(pl.LightningModule):
     # ------------------------------------------------------------------ validation and test
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._score_batch(batch)
+        if (mine := once(batch)) is not None:
+            self._score_batch(mine)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._score_batch(batch)
+        if (mine := once(batch)) is not None:
+            self._score_batch(mine)
 
     def on_validation_epoch_end(self) -> None:
-        truths, fps = self._truths()
+        scored = gathered(self._scored)  # of all processes: the search is chosen on all clips
+        truths = [true_keyframes(target, fps) for _, target, fps in scored]
         if not self.trainer.sanity_checking:
-            self.search = tune([score for score, _, _ in self._scored], truths, fps)
-        values = self._evaluate(truths)
+            self.search = tune([score for score, _, _ in scored], truths, [fps for _, _, fps in scored])
+        values = self._evaluate(scored, truths)
         values["loss"] = values["mse"] * self.weights["mse"] + values["slope"] * self.weights["slope"]
         self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
         self.print_progress(values)
         self._scored.clear()
 
     def on_test_epoch_end(self) -> None:
-        truths, _ = self._truths()
-        self.log_dict({f"test/{name}": value for name, value in self._evaluate(truths).items()}, sync_dist=True)
+        scored = gathered(self._scored)
+        values = self._evaluate(scored, [true_keyframes(target, fps) for _, target, fps in scored])
+        self.log_dict({f"test/{name}": value for name, value in values.items()}, sync_dist=True)
         self._scored.clear()
 
     def print_progress(self, values: Mapping[str, float]) -> None:
@@ -222,15 +228,13 @@ class KeyframeTask(pl.LightningModule):
         valid = batch["valid"][0].cpu().numpy()
         target = batch["score"][0].cpu().numpy().astype(np.float64)
         both = [np.where(valid, values, np.nan) for values in (predicted, target)]
-        self._scored.append((both[0], both[1], float(batch["fps"][0])))
-        self._shown = (*self._scored[-1], batch["frames"][0])
+        scored = both[0], both[1], float(batch["fps"][0])
+        self._scored[numbered(batch, self._scored)] = scored
+        self._shown = (*scored, batch["frames"][0])
 
-    def _truths(self) -> tuple[list[Truth], list[float]]:
-        return [true_keyframes(target, fps) for _, target, fps in self._scored], [fps for _, _, fps in self._scored]
-
-    def _evaluate(self, truths: Sequence[Truth]) -> dict[str, float]:
-        errors, squares, slopes, correlations = KeyframeErrors(), [], [], []
-        for (score, target, fps), truth in zip(self._scored, truths, strict=True):
+    def _evaluate(self, scored: Sequence[Scored], truths: Sequence[Truth]) -> dict[str, float]:
+        errors, squares, slopes, correlations = KeyframeErrors(sync_on_compute=False), [], [], []
+        for (score, target, fps), truth in zip(scored, truths, strict=True):
             errors.update(find_keyframes(score, fps, self.search), truth.strong, len(score), truth.weak)
             squares.append(np.nanmean((score - target) ** 2))
             slopes.append(np.nanmean((np.diff(score) - np.diff(target)) ** 2))

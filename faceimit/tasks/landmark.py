@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from faceimit.data.landmark_module import CATEGORIES
+from faceimit.data.sharding import once
 from faceimit.errors import InputError
 from faceimit.losses.landmark import category_weight, pfld_loss, point_distance, pose_weight, scale_likelihood
 from faceimit.metrics.landmark import NAMES, Calibration, Jitter, LandmarkErrors
@@ -111,10 +112,12 @@ class LandmarkTask(pl.LightningModule):
     # ------------------------------------------------------------------ validation and test
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._measure(batch)
+        if (mine := once(batch)) is not None:
+            self._measure(mine)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
-        self._measure(batch)
+        if (mine := once(batch)) is not None:
+            self._measure(mine)
 
     def on_validation_epoch_end(self) -> None:
         values = self._report("val")
@@ -151,7 +154,8 @@ class LandmarkTask(pl.LightningModule):
         for kind, suffix in (("facing", ""), ("turned", "_turned")):
             values |= {f"{name}{suffix}": value for name, value in self.errors[kind].compute().items()}
         found = {name: float(value) for name, value in values.items()}
-        self.log_dict({f"{stage}/{name}": value for name, value in found.items() if np.isfinite(value)})
+        finite = {f"{stage}/{name}": value for name, value in found.items() if np.isfinite(value)}
+        self.log_dict(finite, sync_dist=True)
         for metric in (*self.errors.values(), self.jitter, self.calibration):
             metric.reset()
         return found

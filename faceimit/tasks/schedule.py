@@ -7,6 +7,8 @@ import pytorch_lightning as pl
 import torch
 from torch import nn
 
+from faceimit.data.sharding import agreed
+
 
 def cosine(progress: float, step: int, warmup: int) -> float:
     """Factor of the peak rate: linear over `warmup` steps, then along a cosine of `progress` in [0, 1] to 1 %."""
@@ -33,9 +35,12 @@ def adamw_with_cosine(task: pl.LightningModule, net: nn.Module) -> dict[str, Any
 
 
 def time_used(trainer: pl.Trainer | None) -> float:
-    """Share of the trainer's time limit that is used up, in [0, 1]; 0 without a limit, or a trainer."""
+    """Share of the trainer's time limit that is used up, in [0, 1]; 0 without a limit, or a trainer.
+
+    Where several processes train it is the first one's: by clocks of their own their weights would drift apart.
+    """
     for callback in getattr(trainer, "callbacks", []):
         if isinstance(callback, pl.callbacks.Timer) and callback.time_remaining() is not None:
             used, left = callback.time_elapsed(), callback.time_remaining() or 0.0
-            return used / max(1e-9, used + left)
+            return agreed(used / max(1e-9, used + left), trainer.strategy.root_device)
     return 0.0

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
+from faceimit.data.sharding import processes, shards_itself
+
 
 class Loader(Sized, Protocol):
     """What is needed of a data loader: a length and an iterator."""
@@ -26,8 +28,9 @@ class ReplayLoader:
     """A train loader that continues at any batch as if it had never stopped.
 
     The generators are seeded from (seed, epoch) before the order of an epoch is drawn, from (seed, epoch, batch)
-    before a batch is loaded and again before it is trained on. Batches before the position are loaded and dropped, so
-    that loader processes, which draw from one stream, arrive where they were.
+    before a batch is loaded and again before it is trained on; where several processes train, each but the first adds
+    its rank to the latter two. Batches before the position are loaded and dropped, so that loader processes, which draw
+    from one stream, arrive where they were.
 
     Args:
         loader: the loader proper; it and its data set draw from the global generators or none.
@@ -52,11 +55,13 @@ class ReplayLoader:
             if tell is not None:
                 tell(epoch)
         seed_all(self.seed, epoch)
+        rank, _ = processes()
+        mine = (rank,) if rank else ()
         batches = iter(self.loader)
         for number in range(len(self)):
-            seed_all(self.seed, epoch, number, 0)
+            seed_all(self.seed, epoch, number, 0, *mine)
             batch = next(batches)
-            seed_all(self.seed, epoch, number, 1)
+            seed_all(self.seed, epoch, number, 1, *mine)
             if number >= offset:
                 yield batch
 
@@ -71,13 +76,20 @@ class ReplayLoader:
 
 
 def replayable(data: Any, trainer: Any, seed: int) -> Any:
-    """`data` (a LightningDataModule) with its train loader wrapped; several processes keep the loader as it is."""
-    if trainer.world_size > 1:
-        return data
+    """`data` (a LightningDataModule) with its train loader wrapped.
+
+    Where several processes train, a loader that does not deal out its items by itself
+    (:mod:`faceimit.data.sharding`) stays as it is, for Lightning to deal them out.
+    """
     original = data.train_dataloader
 
     def position() -> int:
         return trainer.fit_loop.epoch_loop.batch_progress.total.ready
 
-    data.train_dataloader = lambda: ReplayLoader(original(), seed, position)
+    def wrapped() -> Any:
+        loader = original()
+        together = trainer.world_size > 1 and not shards_itself(loader)
+        return loader if together else ReplayLoader(loader, seed, position)
+
+    data.train_dataloader = wrapped
     return data
