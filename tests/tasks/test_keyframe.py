@@ -61,7 +61,7 @@ def test_total_is_the_weighted_sum_and_flow_is_trained():
     assert all(p.grad is not None for n, p in task.net.flow.named_parameters() if "mask" not in n)
 
 
-def test_terms_without_weight_are_left_out_and_occlusion_looks_back():
+def test_terms_without_weight_are_left_out_and_occlusion_looks_back(monkeypatch):
     torch.manual_seed(0)
     window = torch.rand(1, 1, 3, 64, 64).repeat(2, 4, 1, 1, 1)
     window[:, 2:] = window[:, 2:].roll(3, dims=-1)  # moves once, from frame 1 to frame 2
@@ -70,11 +70,8 @@ def test_terms_without_weight_are_left_out_and_occlusion_looks_back():
     terms = task._flow_terms(window, flow)
     assert list(terms) == ["census"]
     asked = {}
-    original, task_module.flow_terms = task_module.flow_terms, lambda *given: asked.setdefault("reverse", given[-1])
-    try:
-        task._flow_terms(window, flow)
-    finally:
-        task_module.flow_terms = original
+    monkeypatch.setattr(task_module, "flow_terms", lambda *given: asked.setdefault("reverse", given[-1]))
+    task._flow_terms(window, flow)
     forward, reverse = (x[0].view(2, 3, 2, *x[0].shape[-2:]) for x in (flow, [asked["reverse"]]))
     moved = [x[:, :, 0].abs().mean(dim=(-2, -1)).argmax(dim=1).tolist() for x in (forward, reverse)]
     assert moved == [[1, 1], [1, 1]]
