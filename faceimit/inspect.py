@@ -2,11 +2,9 @@
 
 import sys
 from argparse import ArgumentTypeError
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from faceimit.errors import InputError
 from faceimit.tracking.cli import CommandParser, run_command
 from faceimit.tracking.files import write_json, write_text
 from faceimit.tracking.inspection import Amount, Inspection, inspect_source
@@ -15,6 +13,7 @@ from faceimit.tracking.inspection_open import KINDS, open_source
 from faceimit.tracking.inspection_report import as_json, page_of
 from faceimit.tracking.inspection_sections import duration
 from faceimit.tracking.page import WORDS, Findings
+from faceimit.tracking.pages import check_outputs, progress
 
 DESCRIPTION = """\
 Inspect a data set before training on it: counts, clip lengths and frame rates, how the values are distributed and how
@@ -42,10 +41,10 @@ def inspect(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
-    _check_outputs([out] if args.json is None else [out, args.json])
+    check_outputs([out] if args.json is None else [out, args.json])
     amount = Amount(clips=args.clips, pictured=min(args.clips, Amount.pictured))
     pairs = {"names": args.names and args.names.split(","), "sequence": args.sequence, "fps": args.fps}
-    with _progress() as advance:
+    with progress() as advance:
         advance("opening", 0, 1)
         found = inspect_source(open_source(args.path, args.data, pairs), amount, advance)
         advance("writing the report", 0, 1)
@@ -79,28 +78,6 @@ def show(found: Inspection) -> None:
     for finding in Findings(findings_of(found)).ranked:
         mark = f"[{STYLES[finding.level]}]{WORDS[finding.level]:>8}[/]"
         console.print(f"{mark}  {escape(finding.text)}", soft_wrap=True)
-
-
-def _check_outputs(paths: Sequence[Path]) -> None:
-    """Refuse before the work what could not be written after it."""
-    for path in paths:
-        if path.is_dir():
-            raise InputError(f"output {path} is a folder, give a file name such as {path / 'report.html'}")
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise InputError(f"two outputs have the same name {paths[0]}, give each its own")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """A bar on stderr where that is a terminal; call what it yields with what is done, how far, of how much."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("")
-        yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
 
 
 def _parser() -> CommandParser:

@@ -47,7 +47,14 @@ class Bars:
         return [10.0 * math.sqrt(value / top) if top > 0 else 0.0 for value in self.values]
 
 
-Cell = str | int | float | None | Mark | Bars
+@dataclass(frozen=True)
+class Best:
+    """The best number of its row or column."""
+
+    value: float
+
+
+Cell = str | int | float | None | Mark | Bars | Best
 
 
 @dataclass(frozen=True)
@@ -79,7 +86,7 @@ class Table:
     def side(self, column: int) -> str:
         """``right`` for a column of numbers, ``text`` or ``left`` for others."""
         cells = self._filled(column)
-        if cells and all(isinstance(cell, int | float) or _measure(cell) for cell in cells):
+        if cells and all(isinstance(cell, int | float | Best) or _measure(cell) for cell in cells):
             return "right"
         return "text" if any(isinstance(cell, str) and len(cell) > WRAPPED for cell in cells) else "left"
 
@@ -125,7 +132,7 @@ class Figure:
     """A picture.
 
     Attributes:
-        data: PNG or SVG file.
+        data: PNG, JPEG or SVG file.
         alt: what it shows, for who cannot see it.
         caption: under it.
         wide: takes the whole width.
@@ -139,7 +146,8 @@ class Figure:
     @property
     def source(self) -> str:
         """The picture as a data URI."""
-        kind = "image/png" if self.data.startswith(b"\x89PNG") else "image/svg+xml"
+        starts = ((b"\x89PNG", "image/png"), (b"\xff\xd8", "image/jpeg"))
+        kind = next((kind for start, kind in starts if self.data.startswith(start)), "image/svg+xml")
         return f"data:{kind};base64,{base64.b64encode(self.data).decode()}"
 
 
@@ -150,7 +158,46 @@ class Figures:
     items: Sequence[Figure]
 
 
-Block = Text | Table | Findings | Figures
+@dataclass(frozen=True)
+class Tiles:
+    """Small pictures in a grid, each with its caption: a contact sheet.
+
+    Attributes:
+        items: the pictures.
+        heading: above them.
+        caption: what to know to read them.
+    """
+
+    items: Sequence[Figure]
+    heading: str = ""
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Prose:
+    """Text that is HTML already, escaped by who made it.
+
+    Attributes:
+        html: with no reference to anything outside the page.
+    """
+
+    html: str
+
+
+@dataclass(frozen=True)
+class Fold:
+    """What only some readers want: closed until it is clicked on.
+
+    Attributes:
+        title: what is inside.
+        blocks: from top to bottom.
+    """
+
+    title: str
+    blocks: Sequence["Block"]
+
+
+Block = Text | Table | Findings | Figures | Tiles | Prose | Fold
 
 
 @dataclass(frozen=True)
@@ -235,5 +282,5 @@ def _environment() -> Any:
 
 def _rendered(block: Block) -> str:
     """A block as HTML, escaped by its template."""
-    names: Mapping[str, Any] = {"block": block, "kind": type(block).__name__, "words": WORDS}
+    names: Mapping[str, Any] = {"block": block, "kind": type(block).__name__, "words": WORDS, "render": _rendered}
     return _environment().get_template("blocks.html").render(names)

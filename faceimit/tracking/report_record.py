@@ -1,0 +1,302 @@
+"""A run folder, read for a report: whatever it has; what is broken is an error, what is missing is left empty."""
+
+import csv
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+import faceimit
+from faceimit.errors import InputError
+from faceimit.tracking.runs import PLACES
+
+# of config.yaml: a run without them was recorded by another version, or is none of ours
+EXPECTED = ("experiment", "seed", "task", "data", "trainer")
+PICTURE = re.compile(r"(?P<name>.+?)(?:[_-](?P<step>\d+))?(?:_[0-9a-f]{20})?\.(?:png|jpg|jpeg)")
+Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A figure over the training.
+
+    Attributes:
+        steps: (N,) int64, rising.
+        values: (N,) float64.
+    """
+
+    steps: np.ndarray
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run left.
+
+    Attributes:
+        folder: absolute path.
+        config: plain configuration.
+        environment: seed, command, versions, commit, hardware; {} if it was not written.
+        metrics: last figures by name, finite; {} before the first validation.
+        curves: by name.
+        epochs: of the curves' rows.
+        data: counts of the splits, fingerprint.
+        tables: rows by name of the file, without suffix: those of ``tables/`` and of ``evaluation/``.
+        scores: scores and keyframes of test clips, as :data:`SCORES` describes; empty if not recorded.
+        pictures: newest file by name.
+        resumed: how often it was continued.
+        diff: changes that were not committed; "" if there were none or they were not recorded.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    environment: dict[str, Any]
+    metrics: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, Curve] = field(default_factory=dict)
+    epochs: Curve | None = None
+    data: dict[str, Any] = field(default_factory=dict)
+    tables: dict[str, list[Row]] = field(default_factory=dict)
+    scores: list[dict[str, Any]] = field(default_factory=list)
+    pictures: dict[str, Path] = field(default_factory=dict)
+    resumed: int = 0
+    diff: str = ""
+
+    @property
+    def task(self) -> str:
+        """Name of the class that was trained."""
+        return str(self.config["task"].get("_target_", "an unknown task")).rsplit(".", 1)[-1]
+
+    @property
+    def name(self) -> str:
+        """Experiment and folder."""
+        return f"{self.config['experiment']}/{self.folder.name}"
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The best checkpoint, the last one where no validation has picked any, None where there is neither."""
+        found = [self.folder / "checkpoints" / name for name in ("best.ckpt", "last.ckpt")]
+        return next((path for path in found if path.is_file()), None)
+
+    @property
+    def tested(self) -> bool:
+        """The test after the training is among the figures."""
+        return any(name.startswith("test/") for name in self.metrics)
+
+    @property
+    def finished(self) -> bool:
+        """The training came to its end."""
+        return "fit/steps" in self.metrics
+
+
+def is_run(folder: Path) -> bool:
+    """`folder` has a configuration and something a training leaves beside it."""
+    beside = ("environment.json", "metrics.csv", "metrics.json", "checkpoints")
+    return (folder / "config.yaml").is_file() and any((folder / name).exists() for name in beside)
+
+
+def read_run(folder: Path, any_version: bool = False) -> RunRecord:
+    """Read a run folder.
+
+    Args:
+        folder: holds a run (:func:`is_run`).
+        any_version: read what can be read of a run of another version of faceimit.
+
+    Raises:
+        InputError: a file that is damaged, or a run of another version.
+    """
+    folder = folder.resolve()
+    environment = read_json(folder / "environment.json", "the run cannot be told from others, train it anew")
+    if not any_version:
+        check_version(folder, environment)
+    curves, epochs = read_curves(folder / "metrics.csv")
+    tables = read_tables(folder / "evaluation") | read_tables(folder / "tables")
+    diff = folder / "diff.patch"
+    return RunRecord(
+        folder=folder,
+        config=read_config(folder / "config.yaml"),
+        environment=environment,
+        metrics=read_metrics(folder / "metrics.json"),
+        curves=curves,
+        epochs=epochs,
+        data=read_json(folder / "data.json", "delete it, the report does without"),
+        tables=tables,
+        scores=read_scores(folder / "tables" / "scores.json"),
+        pictures=newest_pictures(folder),
+        resumed=len(list(folder.glob("environment-resumed-*.json"))),
+        diff=diff.read_text(errors="replace") if diff.is_file() else "",
+    )
+
+
+def check_version(folder: Path, environment: Mapping[str, Any]) -> None:
+    """Refuse a run of another version: figures of the same name may have been measured otherwise.
+
+    Raises:
+        InputError: naming both versions.
+    """
+    versions = environment.get("versions", {})
+    theirs = str(versions.get("faceimit", "")) if isinstance(versions, Mapping) else ""
+    if theirs and theirs.split(".")[:2] != faceimit.__version__.split(".")[:2]:
+        raise InputError(
+            f"run {folder} was recorded by faceimit {theirs} and this is {faceimit.__version__}, report it with that "
+            "version, or add --any-version to read what can be read"
+        )
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of a run.
+
+    Raises:
+        InputError: damaged, or without what every run has.
+    """
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} is damaged and cannot be read, train the run anew") from error
+    missing = [name for name in EXPECTED if not isinstance(config, dict) or name not in config]
+    odd = [name for name in ("task", "data", "trainer") if not missing and not isinstance(config[name], dict)]
+    if missing or odd:
+        what = f"has no {missing[0]}" if missing else f"has a {odd[0]} that is no group of settings"
+        raise InputError(f"{path} {what}, so it is of another version or no run, give a folder of faceimit.train")
+    return config
+
+
+def read_json(path: Path, remedy: str) -> dict[str, Any]:
+    """A JSON object; {} where there is no file.
+
+    Raises:
+        InputError: no JSON object.
+    """
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text())
+    except (UnicodeDecodeError, ValueError) as error:
+        raise InputError(f"{path} is no whole JSON file ({error}), {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"expected {path} to hold names and values but it holds a {type(content).__name__}, {remedy}")
+    return content
+
+
+def read_metrics(path: Path) -> dict[str, float]:
+    """Figures by name.
+
+    Raises:
+        InputError: no whole JSON file of names and numbers.
+    """
+    remedy = "delete it to report the curves alone, or train the run anew"
+    found = read_json(path, remedy)
+    for name, value in found.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        if not number:
+            raise InputError(f"expected {name} in {path} to be a number but got {value!r}, {remedy}")
+    return {name: float(value) for name, value in found.items()}
+
+
+def read_curves(path: Path) -> tuple[dict[str, Curve], Curve | None]:
+    """Every column of the logger's CSV by name, and the epochs apart; nothing where there is no file.
+
+    Raises:
+        InputError: no such CSV, or a cell that is no number.
+    """
+    if not path.is_file():
+        return {}, None
+    points: dict[str, list[tuple[int, float]]] = {}
+    for number, row in enumerate(read_rows(path), start=2):
+        try:
+            step = int(row["step"])
+            values = {name: float(text) for name, text in row.items() if text and name != "step"}
+        except (KeyError, ValueError) as error:
+            raise InputError(f"line {number} of {path} is no step with numbers, delete it or train anew") from error
+        for name, value in values.items():
+            points.setdefault(name, []).append((step, value))
+    curves = {name: _curve(values) for name, values in points.items()}
+    return curves, curves.pop("epoch", None)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a CSV file by column; a row shorter or longer than the first is an error.
+
+    Raises:
+        InputError: no text, or rows of different lengths.
+    """
+    try:
+        with path.open(newline="") as file:
+            reader = csv.reader(file)
+            columns, *rows = list(reader) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is no CSV file ({error}), make it again or delete it") from error
+    rows = [row for row in rows if row]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(columns):
+            raise InputError(
+                f"line {number} of {path} has {len(row)} cells where the first has {len(columns)}, "
+                "make the file again or delete it"
+            )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def read_tables(folder: Path) -> dict[str, list[Row]]:
+    """Every CSV of a folder that has rows, by name."""
+    found = {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
+    return {name: rows for name, rows in found.items() if rows}
+
+
+# what a clip of tables/scores.json has: lists of T numbers (null: no face), and lists of frame numbers
+SCORES = ("clip", "fps", "score", "target", "keyframes", "true")
+
+
+def read_scores(path: Path) -> list[dict[str, Any]]:
+    """Scores of test clips, NaN where there is no face.
+
+    Raises:
+        InputError: damaged.
+    """
+    remedy = "delete it, or test the run again"
+    clips = read_json(path, remedy).get("clips", [])
+    found = []
+    for clip in clips:
+        if not isinstance(clip, dict) or any(name not in clip for name in SCORES):
+            raise InputError(f"{path} holds a clip without {', '.join(SCORES)}, {remedy}")
+        arrays = {name: np.array([math.nan if x is None else x for x in clip[name]]) for name in ("score", "target")}
+        found.append(clip | arrays)
+    return found
+
+
+def newest_pictures(folder: Path) -> dict[str, Path]:
+    """The newest picture of each name that a logger kept in this run."""
+    newest: dict[str, tuple[int, Path]] = {}
+    places = (*sorted(folder.glob("wandb/*run-*/files/media/images")), folder / "media")
+    for place in places:
+        for path in sorted(place.glob("**/*")):
+            match = PICTURE.fullmatch(path.name)
+            if match is None or not path.is_file():
+                continue
+            name, step = match["name"], int(match["step"] or 0)
+            if name not in newest or step >= newest[name][0]:
+                newest[name] = step, path
+    return {name: path for name, (_, path) in sorted(newest.items())}
+
+
+def flat(config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings by dotted name; where the run was kept is left out."""
+    found: dict[str, Any] = {}
+    for name, value in config.items():
+        if not prefix and name in PLACES:
+            continue
+        if isinstance(value, Mapping) and value:
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
+
+
+def _curve(points: list[tuple[int, float]]) -> Curve:
+    points = sorted((step, value) for step, value in points if math.isfinite(value))
+    steps = np.array([step for step, _ in points], dtype=np.int64)
+    return Curve(steps, np.array([value for _, value in points], dtype=np.float64))

@@ -1,0 +1,251 @@
+"""The page of one training run: figures, curves, errors of clips, controls and points, and how it was run."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from html import escape
+from typing import Any
+
+import faceimit
+from faceimit.tracking.page import (
+    Block,
+    Cell,
+    Figure,
+    Figures,
+    Findings,
+    Fold,
+    Page,
+    Prose,
+    Section,
+    Table,
+    Text,
+    shown,
+)
+from faceimit.tracking.report_figures import bar_figure, curve_figure, score_figure
+from faceimit.tracking.report_findings import best_step, findings_of, last_step, monitor
+from faceimit.tracking.report_measured import Measured, recorded
+from faceimit.tracking.report_record import RunRecord, flat
+from faceimit.tracking.report_tables import clip_blocks, group_bars, method_blocks, plain_table
+from faceimit.tracking.report_words import CLASSICAL, STAGES, headlines, in_order, meaning, said
+
+LEADING_CURVES = 6  # the rest is folded away
+KNOWN_TABLES = ("results", "clips", "controls", "landmark_groups")
+MOST_DIFF = 20_000  # letters
+KEPT_PLOTS = 4  # pictures of an evaluation
+STAGE_WORDS = {"test": "test", "val": "validation", "train": "training"}
+
+
+def run_page(run: RunRecord, again: Measured | None = None) -> Page:
+    """The page of a run.
+
+    Args:
+        run: the run.
+        again: what was measured again from its checkpoint.
+    """
+    found = recorded(run) if again is None else again
+    tables = run.tables | dict(found.tables)
+    pictured = bool(found.clips or found.figures)
+    sections = (
+        Section("What to know", [Findings(findings_of(run, list(tables), pictured))]),
+        Section("Figures", list(figure_table(run))),
+        Section("Training curves", list(curve_blocks(run))),
+        Section("Methods on the same clips", list(method_blocks(tables["results"])) if "results" in tables else []),
+        Section("Clips", list(_clips(run, found))),
+        Section("Controls", _groups(tables, "controls", "control", "Errors of the controls, the worst on top.")),
+        Section("Points", _groups(tables, "landmark_groups", "group", "Errors of the points, the worst on top.")),
+        Section("Pictures", list(_pictures(run, found))),
+        Section("More tables", [block for name in _others(run) for block in plain_table(run.tables[name], name)]),
+        Section("Data", list(_data(run))),
+        Section("How it was run", list(_how(run, found))),
+    )
+    return Page(
+        title=f"{run.config['experiment']} {run.folder.name}",
+        sections=[section for section in sections if section.blocks],
+        subtitle=f"{run.task}, run folder {run.folder}",
+        facts=_facts(run),
+        footer=f"Made by python -m faceimit.report, faceimit {faceimit.__version__}.",
+    )
+
+
+def figure_table(run: RunRecord) -> Iterator[Block]:
+    """Every figure of the run: of the test, the validation and the training, with what it means."""
+    if not run.metrics:
+        return
+    bases = in_order(name.split("/", 1)[1] for name in run.metrics if name.split("/")[0] in STAGES)
+    rows: list[list[Cell]] = []
+    for base in bases:
+        values: list[Cell] = [run.metrics.get(f"{stage}/{base}") for stage in STAGES]
+        words = next((text for stage in STAGES if (text := said(f"{stage}/{base}"))), "")
+        found = meaning(base)
+        way = {"lower": "lower", "higher": "higher", "": ""}[found.better if found else ""]
+        rows.append([base, *values, way if values[0] is not None or values[1] is not None else "", words])
+    caption = "Test: the best checkpoint on people it never saw. Validation and training: the last that were logged."
+    yield Table(["figure", *(STAGE_WORDS[stage] for stage in STAGES), "better", "what"], rows, caption=caption)
+    yield from _beside_classical(run)
+
+
+def curve_blocks(run: RunRecord) -> Iterator[Block]:
+    """A picture a figure: the losses of the training, then what was validated."""
+    names = [name for name in run.curves if name.startswith(("train/", "val/")) and len(run.curves[name].steps)]
+    if not names:
+        return
+    ranked = leading_curves(names, monitor(run))
+    step = best_step(run)
+    figures = [
+        curve_figure(name, {run.folder.name: run.curves[name]}, step if name.startswith("val/") else None)
+        for name in ranked
+    ]
+    yield Figures(figures[:LEADING_CURVES])
+    if len(figures) > LEADING_CURVES:
+        yield Fold(f"{len(figures) - LEADING_CURVES} more curves", [Figures(figures[LEADING_CURVES:])])
+
+
+def leading_curves(names: Sequence[str], chosen_by: str | None) -> list[str]:
+    """The loss, what picks the checkpoint, then the headlines of the validation, then the rest."""
+    first = [name for name in ("train/loss", chosen_by) if name in names]
+    val = [f"val/{base}" for base in in_order(name[4:] for name in names if name.startswith("val/"))]
+    rest = [name for name in names if name.startswith("train/")]
+    return [name for name in dict.fromkeys([*first, *val, *rest]) if name is not None]
+
+
+def _facts(run: RunRecord) -> list[tuple[str, str]]:
+    facts = []
+    for name in headlines(run.metrics):
+        stage, base = name.split("/", 1)
+        found = meaning(name)
+        unit = f" {found.unit}" if found and found.unit in {"%", "px"} else ""
+        facts.append((f"{base}, {STAGE_WORDS[stage]}", f"{shown(run.metrics[name])}{unit}"))
+    if "fit/seconds" in run.metrics:
+        facts.append(("training", duration(run.metrics["fit/seconds"])))
+    return [*facts, ("steps", f"{int(run.metrics.get('fit/steps', last_step(run))):,}")]
+
+
+def duration(seconds: float) -> str:
+    """``35 s``, ``12 min``, ``3 h 20 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _beside_classical(run: RunRecord) -> Iterator[Block]:
+    """Bars of ours and of the classical methods, for figures that have both."""
+    bases = [
+        name.removeprefix("test/")
+        for name in run.metrics
+        if name.startswith("test/") and all(f"{name}_{other}" in run.metrics for other in CLASSICAL)
+    ]
+    if bases:
+        of = {"ours": "", **{name: f"_{name}" for name in CLASSICAL}}
+        series = {who: [run.metrics[f"test/{base}{end}"] for base in bases] for who, end in of.items()}
+        alt = "end-point errors of ours, Farneback and DIS: " + "; ".join(
+            f"{base} {', '.join(f'{who} {values[i]:.3g}' for who, values in series.items())}"
+            for i, base in enumerate(bases)
+        )
+        caption = "Flow on the test clips beside OpenCV's methods; shorter is better."
+        yield Figures([bar_figure(bases, series, "end-point error (px)", alt, caption)])
+
+
+def _clips(run: RunRecord, found: Measured) -> Iterator[Block]:
+    rows = found.tables.get("clips") or run.tables.get("clips")
+    if rows:
+        yield from clip_blocks(rows)
+    sheets = dict(found.sheets)
+    for clip in found.clips:
+        yield Figures([score_figure(clip)])
+        if clip.name in sheets:
+            yield sheets[clip.name]
+    if not found.clips:
+        plots = sorted((run.folder / "evaluation" / "plots").glob("*.png"))[:KEPT_PLOTS]
+        if plots:
+            alt = "true score and those of three methods, each with its keyframes"
+            pictures = [Figure(path.read_bytes(), f"clip {path.stem}: {alt}", path.stem, wide=True) for path in plots]
+            yield Text([f"Scores over time with their keyframes (triangles): {alt}."], heading="Scores")
+            yield Figures(pictures)
+
+
+def _groups(tables: dict[str, Any], name: str, label: str, caption: str) -> list[Block]:
+    rows = tables.get(name)
+    if not rows:
+        return []
+    column = label if label in rows[0] else next(iter(rows[0]))
+    return group_bars(rows, column, caption.partition(",")[0].lower(), caption)
+
+
+def _pictures(run: RunRecord, found: Measured) -> Iterator[Block]:
+    if found.figures:
+        yield Figures(found.figures)
+    kept = [] if found.figures else list(run.pictures.items())
+    if kept:
+        yield Text([f"Kept by the logger at the last validation that drew them: {', '.join(n for n, _ in kept)}."])
+        yield Figures(
+            [Figure(path.read_bytes(), f"picture {name} of the last validation", name) for name, path in kept]
+        )
+
+
+def _others(run: RunRecord) -> list[str]:
+    return [name for name in run.tables if name not in KNOWN_TABLES]
+
+
+def _data(run: RunRecord) -> Iterator[Block]:
+    settings = {name: value for name, value in run.config["data"].items() if not isinstance(value, dict)}
+    if not run.data:
+        yield Text([f"data.json is missing: what was counted of {settings.get('_target_', 'the data')} is not known."])
+        return
+    counted = {name: value for name, value in run.data.items() if "/" in name}
+    kinds = list(dict.fromkeys(name.split("/", 1)[1] for name in counted))
+    splits = list(dict.fromkeys(name.split("/", 1)[0] for name in counted))
+    if counted:
+        rows = [[split, *(_cell(counted.get(f"{split}/{kind}")) for kind in kinds)] for split in splits]
+        yield Table(["split", *kinds], rows)
+    rest = flat({name: value for name, value in run.data.items() if "/" not in name})
+    if rest:
+        yield Table(["of the data", "value"], [[name, _cell(value)] for name, value in rest.items()])
+
+
+def _how(run: RunRecord, found: Measured) -> Iterator[Block]:
+    environment = run.environment
+    command = [str(word) for word in environment.get("command", [])]
+    commit, hardware = environment.get("commit") or {}, environment.get("hardware") or {}
+    rows: list[list[Cell]] = [
+        ["command", shlex.join(command)],
+        ["overrides", " ".join(word for word in command[1:] if "=" in word)],
+        ["seed", str(run.config["seed"])],
+        ["profile", str(run.config.get("profile", ""))],
+        ["commit", str(commit.get("id") or "unknown")],
+        ["uncommitted changes", {"True": "yes", "False": "no"}.get(str(commit.get("dirty")), "unknown")],
+        ["python", str(environment.get("python", ""))],
+        ["hardware", _machine(hardware)],
+        ["best checkpoint", _checkpoint(run)],
+        ["continued", f"{run.resumed} times" if run.resumed else ""],
+        ["measured again", found.note],
+    ]
+    yield Table(["what", "value"], [row for row in rows if row[1]])
+    versions = environment.get("versions") or {}
+    if versions:
+        yield Fold("Versions", [Table(["package", "version"], [[name, str(v)] for name, v in versions.items()])])
+    yield Fold("All settings", [Table(["setting", "value"], [[n, str(v)] for n, v in flat(run.config).items()])])
+    if run.diff:
+        cut = "" if len(run.diff) <= MOST_DIFF else f"\n… {len(run.diff) - MOST_DIFF:,} more letters in diff.patch"
+        yield Fold("Changes that were not committed", [Prose(f"<pre>{escape(run.diff[:MOST_DIFF] + cut)}</pre>")])
+
+
+def _checkpoint(run: RunRecord) -> str:
+    name, step = monitor(run), best_step(run)
+    if run.checkpoint is None:
+        return "none"
+    chosen = f", chosen by {name} at step {step:,}" if name and step is not None else ""
+    return f"{run.checkpoint.relative_to(run.folder)}{chosen}"
+
+
+def _machine(hardware: dict[str, Any]) -> str:
+    if not hardware:
+        return ""
+    gpus = ", ".join(str(name) for name in hardware.get("gpus", [])) or "no GPU"
+    about = f"{hardware.get('cores', '?')} cores, {hardware.get('memory_gib', '?')} GiB, {gpus}"
+    return f"{hardware.get('processor', '')}, {hardware.get('system', '')}, {about}".lstrip(", ")
+
+
+def _cell(value: Any) -> Cell:
+    if isinstance(value, bool) or value is None:
+        return str(value) if value is not None else None
+    return value if isinstance(value, int | float | str) else str(value)
