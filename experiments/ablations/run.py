@@ -95,7 +95,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser = CommandParser(lines[0], lines[1])
     parser.add_argument("--variants", nargs="+", metavar="NAME", help="these only (default: all)")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], help="of weights, batches and augmentation")
-    parser.add_argument("--steps", type=int, default=80, help="training steps of every variant")
+    parser.add_argument("--steps", type=int, default=60, help="training steps of every variant")
     parser.add_argument("--table", type=Path, default=HERE / "results.csv", help="the plot is written beside it")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs and the rows done")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="overrides for every variant")
