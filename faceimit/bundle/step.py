@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from faceimit.nets.fastflownet import correlate_rows
+from faceimit.bundle.flow_rows import FlowRows
 from faceimit.nets.keyframe import DIFFERENCE_GAIN, SCALES, KeyframeNet, ScoreHead, standardised
 
 # Of the state: frames seen, the last frame as each part saw it, its features, and what the temporal context needs.
@@ -41,27 +41,24 @@ class KeyframeStep(nn.Module):
     def __init__(self, net: KeyframeNet, crop: int) -> None:
         super().__init__()
         self.net, self.crop = copy.deepcopy(net), crop
-        if self.net.flow is not None:
-            self.net.flow.correlate = correlate_rows
+        self.flow = None if self.net.flow is None else FlowRows(self.net.flow, crop)
         self.look_ahead = net.look_ahead
         self.length = net.context + net.look_ahead  # frames in the window: context counts the predecessor, not itself
         self.state = self._state()
         self.eval()
 
     def _state(self) -> tuple[StateTensor, ...]:
-        """What the state consists of, by a look at the shapes."""
+        """What the state consists of."""
         net, width = self.net, self.net.fuse[1].out_features
         state = [StateTensor(SEEN, (1,), torch.int64), StateTensor(WINDOW, (self.length, width), torch.float32)]
         if net.pair:
             state.append(StateTensor(STANDARD, (1, 3, net.size, net.size), torch.float32))
-        if net.flow is not None:
-            with torch.no_grad():
-                levels = net.flow.pyramid(torch.zeros(1, 3, self.crop, self.crop))
-            finest = levels[net.flow.finest - 1].shape[-1]
+        if self.flow is not None:
+            shapes = self.flow.shapes
+            finest = shapes[min(shapes)][0]
             state += [StateTensor(LAST, (1, width), torch.float32)]
             state += [StateTensor(SMALL, (1, 3, finest, finest), torch.float32)]
-            used = range(net.flow.finest, net.flow.coarsest + 1)
-            state += [StateTensor(f"level{n}", tuple(levels[n - 1].shape), torch.float32) for n in used]
+            state += [StateTensor(f"level{n}", shape, torch.float32) for n, shape in shapes.items()]
         return tuple(state)
 
     def zeros(self) -> tuple[Tensor, ...]:
@@ -86,7 +83,7 @@ class KeyframeStep(nn.Module):
         after = {SEEN: (seen + 1).clamp(max=self.length)}
         appearance = self._appearance(frame, rate, before, after)
         window = before[WINDOW]
-        if self.net.flow is None:
+        if self.flow is None:
             fused = self.net.fuse(appearance)
         else:
             motion = self._motion(frame, rate, before, after)
@@ -111,14 +108,11 @@ class KeyframeStep(nn.Module):
 
     def _motion(self, frame: Tensor, rate: Tensor, before: dict[str, Tensor], after: dict[str, Tensor]) -> Tensor:
         """(1, width), and the frame as the flow network sees it into the next state."""
-        assert self.net.flow is not None
+        assert self.flow is not None
         assert self.net.motion is not None
-        levels = self.net.flow.pyramid(frame)
-        names = [f"level{n + 1}" for n in range(len(levels))]
-        # levels finer than the finest flow are never looked at
-        previous = tuple(before.get(name, level) for name, level in zip(names, levels, strict=True))
-        after |= {name: level for name, level in zip(names, levels, strict=True) if name in before}
-        flows = self.net.flow.decode(previous, levels).flows[:SCALES]
+        levels = self.flow.rows(frame)
+        flows = self.flow({n: before[f"level{n}"] for n in levels}, levels)[:SCALES]
+        after |= {f"level{n}": rows for n, rows in levels.items()}
         after[SMALL] = F.interpolate(frame, size=tuple(flows[0].shape[-2:]), mode="area")
         return self.net.motion(before[SMALL], after[SMALL], flows, rate)
 

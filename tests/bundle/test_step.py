@@ -7,7 +7,6 @@ from faceimit.bundle.stream import ScoreStream
 from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams
 from faceimit.keyframes.weights import network_scorer
-from faceimit.nets.fastflownet import correlate, correlate_rows, dilated_offsets
 from faceimit.nets.keyframe import score_clip
 from tests.bundles import crops, network
 
@@ -93,16 +92,6 @@ def test_the_network_itself_stays_as_it_is():
     net = network().train()
     KeyframeStep(net, 128)
     assert net.training
-    assert net.flow.correlate is correlate
-
-
-@pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 5), (8, 8), (32, 17)])
-def test_correlation_by_rows_is_the_correlation(height, width):
-    generator = torch.Generator().manual_seed(0)
-    current, previous = (torch.randn(1, 12, height, width, generator=generator) for _ in range(2))
-    offsets = dilated_offsets()
-    expected = correlate(current, previous, offsets)
-    assert torch.allclose(correlate_rows(current, previous, offsets), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("crop", [np.zeros((64, 64, 3), np.uint8), np.zeros((128, 128, 3)), np.zeros((128, 128), "u1")])
