@@ -54,20 +54,6 @@ def correlate(current: Tensor, previous: Tensor, offsets: tuple[tuple[int, int],
     return (current.unsqueeze(1) * shifted).mean(dim=2)  # (N, offsets, C, H, W) -> (N, offsets, H, W)
 
 
-def correlate_rows(current: Tensor, previous: Tensor, offsets: tuple[tuple[int, int], ...]) -> Tensor:
-    """As :func:`correlate` for N = 1, as products of picture rows: half the time of a whole step in onnxruntime."""
-    channels, height, width = current.shape[1:]
-    radius = max(max(abs(dx), abs(dy)) for dx, dy in offsets)
-    span = 2 * radius + 1
-    now = (current[0] / channels).permute(1, 2, 0)  # (H, W, C)
-    before = F.pad(previous[0], (radius, radius, radius, radius)).permute(1, 0, 2)  # (H + 2 r, C, W + 2 r)
-    products = torch.stack([now @ before[dy : dy + height] for dy in range(span)])  # (span, H, W, W + 2 r)
-    # pixel x wants columns x to x + 2 r of its row: rows one longer make them columns 0 to 2 r
-    skewed = F.pad(products.flatten(2), (0, width)).view(span, height, width, width + span)[..., :span]
-    wanted = torch.tensor([(dy + radius) * span + dx + radius for dx, dy in offsets])
-    return skewed.permute(0, 3, 1, 2).flatten(0, 1)[wanted].unsqueeze(0)
-
-
 def convolution(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
     """3 x 3 convolution and leaky ReLU (0.1); an odd size n becomes (n + 1) / 2 at stride 2."""
     layer = nn.Conv2d(inputs, outputs, kernel_size=3, stride=stride, padding=1, groups=groups)
@@ -163,7 +149,6 @@ class FastFlowNet(nn.Module):
             raise InputError(f"expected 1 <= finest <= coarsest <= 6 but got {finest} and {coarsest}, try 2 and 6")
         self.coarsest, self.finest = coarsest, finest
         self.offsets = dilated_offsets()
-        self.correlate = correlate  # or another way to the same numbers
         self.extract = PoolingPyramid(max(coarsest, 3))
         levels = range(finest, coarsest + 1)
         inputs = len(self.offsets) + REDUCED + COMPARED + 4
@@ -198,7 +183,7 @@ class FastFlowNet(nn.Module):
             now, before = current[level - 1], previous[level - 1]
             up = double(flows[-1], now.shape[-2:]) if flows else zero_flow(now)
             moved = warp(before, up) if flows else before
-            cost = F.leaky_relu(self.correlate(now, moved, self.offsets), 0.1)
+            cost = F.leaky_relu(correlate(now, moved, self.offsets), 0.1)
             reduce = self.reduce[str(level)]
             context, compared = reduce(now), reduce(moved)
             step = lucas_kanade(context, compared)
