@@ -15,11 +15,13 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from faceimit.data.sharding import anybody
 from faceimit.errors import InputError
 from faceimit.tracking.files import write_bytes
 from faceimit.tracking.loggers import CsvLogger
 
 KEY = "faceimit"
+ASKED_EVERY = 10  # batches: asking the other processes at each would slow every step
 
 
 class Interrupted(Exception):  # noqa: N818  not an error: the user asked for it
@@ -105,6 +107,9 @@ class Record(Callback):
 class LastCheckpoint(Callback):
     """Keeps ``last.ckpt`` fresh: early on, every so many steps, at the end of each epoch and on Ctrl-C.
 
+    Never between the batches of one step, where gradients would be lost. Where several processes train, they agree
+    every :data:`ASKED_EVERY` batches whether one of them was asked to stop.
+
     Args:
         first_step: the first step saved, so that an early crash costs little.
         every_steps: steps between saves after that.
@@ -113,7 +118,7 @@ class LastCheckpoint(Callback):
     def __init__(self, first_step: int = 10, every_steps: int = 200) -> None:
         self.first_step = first_step
         self.every_steps = every_steps
-        self._asked_to_stop = False
+        self._asked_to_stop = self._stopping = False
         self._before: Any = None
         self._path = Path()
 
@@ -133,19 +138,24 @@ class LastCheckpoint(Callback):
     ) -> None:
         """Save when due; never after an epoch's last batch, where Lightning would resume past its validation."""
         left = trainer.num_training_batches - batch_idx - 1
-        step = trainer.global_step
+        step, together = trainer.global_step, trainer.accumulate_grad_batches
         due = step == self.first_step or step % self.every_steps == 0
+        if trainer.world_size == 1 or batch_idx % ASKED_EVERY == 0:
+            self._agree(trainer)
         # the step before the last, so that stopping in a long validation repeats one step and the validation
-        if left > 0 and (due or left == 1 or self._asked_to_stop):
+        if left > 0 and (batch_idx + 1) % together == 0 and (due or left <= together or self._stopping):
             self._save(trainer)
             self._stop_if_asked()
 
-    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
-        """A validation is not saved half way: it is repeated."""
-        self._stop_if_asked()
+    def on_validation_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+        """A validation is not saved half way: it is repeated. Several processes see it through."""
+        if trainer.world_size == 1:
+            self._agree(trainer)
+            self._stop_if_asked()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save after the validation of the epoch."""
+        self._agree(trainer)
         self._save(trainer)
         self._stop_if_asked()
 
@@ -170,8 +180,11 @@ class LastCheckpoint(Callback):
         self._restore_signal()
         print("\nstopping after this step; Ctrl-C again stops at once", file=sys.stderr)
 
+    def _agree(self, trainer: Trainer) -> None:
+        self._stopping = anybody(self._asked_to_stop, trainer.strategy.root_device)
+
     def _stop_if_asked(self) -> None:
-        if self._asked_to_stop:
+        if self._stopping:
             raise self._interrupted()
 
     def _interrupted(self) -> Interrupted:
