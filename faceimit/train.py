@@ -31,6 +31,7 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
 
     from faceimit.tracking import assembly
     from faceimit.tracking.environment import environment
+    from faceimit.tracking.processes import ending_together
     from faceimit.tracking.replay import replayable
     from faceimit.tracking.runs import open_run
     from faceimit.tracking.schema import build, check
@@ -48,18 +49,26 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
     trainer = assembly.trainer(run, callbacks, loggers)
 
     started = time.monotonic()
-    trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
-    metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
-    run.describe(data)
-    if config["test"]:
-        metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
+    with ending_together(trainer):
+        trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
+        metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
+        if config["test"]:
+            metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
     assembly.finish(run, metrics | {"fit/steps": trainer.global_step}, loggers)
     return run.folder
 
 
 def main() -> int:
     """Compose the configuration from the command line and train."""
-    return run_configured(lambda config, changed: print(train(config, changed)))
+    return run_configured(_train_and_tell)
+
+
+def _train_and_tell(config: dict[str, Any], changed: Mapping[str, Any]) -> None:
+    folder = train(config, changed)
+    from faceimit.tracking.processes import is_first
+
+    if is_first():
+        print(folder)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,10 @@ class ClipData(pl.LightningDataModule):
             found[f"{split}/valid"] = int(sum(np.count_nonzero(labels.valid) for labels in corpus.labels))
         return found
 
+    def parts(self) -> dict[str, Sequence[ClipSource]]:
+        """What each split is made of (:mod:`faceimit.data.fingerprint`)."""
+        return {split: self.sources(split) for split in SPLITS}
+
     def shares(self, corpus: Corpus) -> Sequence[float] | None:
         """How often each training clip is drawn (:class:`faceimit.data.windows.Windows`)."""
         return None

@@ -9,7 +9,7 @@ from pytorch_lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from faceimit.data.clipfile import load_clip
-from faceimit.data.matte import Layers, prepare_layers
+from faceimit.data.matte import Layers, layers_path, prepare_layers
 from faceimit.data.sharding import measured, shuffled
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
@@ -138,10 +138,20 @@ class FlowClips(LightningDataModule):
             (path, True) for path in self._rendered(split, clean, clean=True)
         ]
 
+    def _extra(self) -> list[Path]:
+        return [path for folder in self.extra for path in sorted(folder.glob("*.npz"))]
+
     def _layers(self) -> Layers | None:
         if self.people == 0:
             return None
         return prepare_layers(self.root, self.people, self.seed, self.size, first=FIRST_LAYER_PERSON)
+
+    def parts(self) -> dict[str, list[Path]]:
+        """What each split is made of (:mod:`faceimit.data.fingerprint`)."""
+        train = [*self._rendered("train", self.clips["train"], clean=True), *self._extra()]
+        layers = [layers_path(self.root, self.people, self.seed, self.size, FIRST_LAYER_PERSON)] if self.people else []
+        measured = {split: [path for path, _ in self._measured(split)] for split in ("val", "test")}
+        return {"train": train, "layers": layers} | measured
 
     def prepare_data(self) -> None:
         """Render what the cache has not."""
@@ -153,8 +163,7 @@ class FlowClips(LightningDataModule):
     def setup(self, stage: str) -> None:
         """Load the training clips into memory."""
         if stage == "fit" and self.train is None:
-            extra = [path for folder in self.extra for path in sorted(folder.glob("*.npz"))]
-            paths = self._rendered("train", self.clips["train"], clean=True) + extra
+            paths = self._rendered("train", self.clips["train"], clean=True) + self._extra()
             self.train = FlowWindows(paths, self.window, self.with_flow, self._layers())
 
     def train_dataloader(self) -> DataLoader:

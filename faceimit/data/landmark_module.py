@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from faceimit.data.clipfile import load_clip
 from faceimit.data.landmark_augment import Face, FaceStrength, augment_face
 from faceimit.data.sharding import as_given, measured, own_steps
+from faceimit.data.stored import LazyClip
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import BLENDSHAPES
 from faceimit.face.landmarks import COUNT, GROUPS
@@ -259,26 +260,40 @@ class LandmarkFaces(pl.LightningDataModule):
             self._faces[split] = joined([part for part in parts if part is not None])
         return self._faces[split]
 
+    def parts(self) -> dict[str, Sequence[Path | Clip | LazyClip]]:
+        """What each split is made of (:mod:`faceimit.data.fingerprint`)."""
+        found: dict[str, Sequence[Path | Clip | LazyClip]] = {
+            split: [path for paths in self.paths(split) for path in paths] for split in SPLITS
+        }
+        found |= {f"train/{name}": self._corpus(name, folder) for name, folder in self.corpora.items()}
+        return found | ({"train/real": self._real()} if self.real is not None else {})
+
     def others(self) -> list[Faces]:
         """Faces of the training split that are not rendered."""
         found = [self._of_corpus(name, folder) for name, folder in self.corpora.items()]
-        if self.real is not None:
-            from faceimit.data.videos import load_real
-
-            clips = load_real(self.real, self.real_names, self.size, self.real_cache)
-            found.append(faces_of_clips(clips, every=EVERY, unknown=("jaw",)))  # MediaPipe's jaw line is another one
+        if self.real is not None:  # MediaPipe's jaw line is another one
+            found.append(faces_of_clips(self._real(), every=EVERY, unknown=("jaw",)))
         return [faces for faces in found if faces is not None]
 
+    def _real(self) -> list[Clip]:
+        from faceimit.data.videos import load_real
+
+        assert self.real is not None
+        return load_real(self.real, self.real_names, self.size, self.real_cache)
+
     def _of_corpus(self, name: str, folder: str) -> Faces | None:
+        clips = self._corpus(name, folder)
+        unknown = () if all(clip.points is not None for clip in clips) else ("jaw",)
+        return faces_of_clips((clip.whole() for clip in clips), EVERY, unknown=unknown)
+
+    def _corpus(self, name: str, folder: str) -> list[LazyClip]:
         from faceimit.data.corpus_module import CorpusClips
 
         module = CorpusClips(
             name, folder, cache=self.cache, annotator=self.annotator, model=self.model, size=self.size, max_frames=200
         )
         module.prepare_data()
-        clips = module.sources("train")
-        unknown = () if all(clip.points is not None for clip in clips) else ("jaw",)
-        return faces_of_clips((clip.whole() for clip in clips), EVERY, unknown=unknown)
+        return module.sources("train")
 
     def training_set(self) -> FaceSet:
         """Random, augmented faces of the training split, as many as an epoch shows."""

@@ -89,15 +89,20 @@ def prepare_layers(root: str | Path, people: int, seed: int, size: int = 128, fi
     Raises:
         InputError: the cache cannot be written.
     """
-    from faceimit.data.synthetic.generate import RENDERER_VERSION
-
-    path = Path(root) / f"layers-v{RENDERER_VERSION}-s{seed}-p{size}-i{first}-n{people}.npz"
+    path = layers_path(root, people, seed, size, first)
     if not path.exists():
         parts = [render_layers(first + i, seed, size) for i in range(people)]
         names = ("heads", "hands", "backgrounds")
         _save(path, {name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
     with np.load(path, allow_pickle=False) as stored:
         return Layers(stored["heads"], stored["hands"], stored["backgrounds"])
+
+
+def layers_path(root: str | Path, people: int, seed: int, size: int, first: int) -> Path:
+    """Where :func:`prepare_layers` keeps them."""
+    from faceimit.data.synthetic.generate import RENDERER_VERSION
+
+    return Path(root) / f"layers-v{RENDERER_VERSION}-s{seed}-p{size}-i{first}-n{people}.npz"
 
 
 def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:

@@ -125,6 +125,10 @@ class ControlPairs(pl.LightningDataModule):
             raise InputError(f"the {empty[0]} split has no picture that can be used, try another data.seed")
         return parts
 
+    def parts(self) -> dict[str, list[str]]:
+        """What each split is made of (:mod:`faceimit.data.fingerprint`): rows of a table that is known by its key."""
+        return {name: [self.table.key, *map(str, rows.tolist())] for name, rows in self.rows().items()}
+
     def prepare_data(self) -> None:
         """Make the squares, in one process."""
         self.images()

@@ -146,6 +146,10 @@ class VirtualPairs(pl.LightningDataModule):
         """Files of a split, rendered if need be."""
         return prepare(self.root, {split: self.sequences[split]}, self.settings, self.renderers)[split]
 
+    def parts(self) -> dict[str, list[Path]]:
+        """What each split is made of (:mod:`faceimit.data.fingerprint`)."""
+        return {split: self.paths(split) for split in SPLITS}
+
     def prepare_data(self) -> None:
         """Render what is not on the disk yet."""
         prepare(self.root, self.sequences, self.settings, self.renderers)

@@ -5,12 +5,16 @@ import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 import faceimit
+from faceimit.data.fingerprint import fingerprint
 from faceimit.tracking.checkpoints import PlainCheckpoints, Record, read_checkpoint
+from faceimit.tracking.clock import NAME as CLOCK
+from faceimit.tracking.clock import Clock
+from faceimit.tracking.compiled import compiled
 from faceimit.tracking.loggers import CsvLogger, log_best
 from faceimit.tracking.runs import Run
 from faceimit.tracking.schema import build, monitor_of
@@ -30,7 +34,7 @@ def callbacks(run: Run) -> list[Callback]:
     arguments = {k: v for k, v in run.config["task"].items() if k != "_target_"}
     record = Record(run.config["task"]["_target_"], arguments, faceimit.__version__)
     chosen = [build(node) for node in run.config["callbacks"].values() if node is not None]
-    return [*chosen, record, best]
+    return [*chosen, *compiled(run.config["compile"]), record, Described(run), best]
 
 
 def loggers(run: Run) -> list[Logger]:
@@ -39,7 +43,7 @@ def loggers(run: Run) -> list[Logger]:
     found: list[Logger] = [CsvLogger(run.folder / "metrics.csv", resumed_at=step)]
     chosen = build(run.config["logger"], folder=run.folder, run_id=run.id)
     if chosen is not None:
-        chosen.log_hyperparams(run.config)
+        chosen.log_hyperparams(run.config | {"environment": run.environment})
         found.append(chosen)
     return found
 
@@ -54,10 +58,37 @@ def trainer(run: Run, callbacks: list[Callback], loggers: list[Logger]) -> Train
     more: dict[str, Any] = {"default_root_dir": str(run.folder), "plugins": [PlainCheckpoints()]}
     if not any("ProgressBar" in type(callback).__name__ for callback in callbacks):
         more["enable_progress_bar"] = False
-    return build(run.config["trainer"], callbacks=callbacks, logger=loggers, **more)
+    settings = dict(run.config["trainer"])
+    limit = settings.pop("max_time", None)
+    clock = [] if limit is None else [Clock(limit, run.folder / CLOCK)]
+    return build(settings, callbacks=[*callbacks, *clock], logger=loggers, **more)
+
+
+class Described(Callback):
+    """Writes down what a run is trained on, once its data are there.
+
+    Args:
+        run: whose folder it goes to.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell the run folder and the loggers."""
+        data = getattr(trainer, "datamodule", None)
+        if not trainer.is_global_zero or data is None:
+            return
+        found = fingerprint(data)
+        self.run.describe(data.counts() if hasattr(data, "counts") else {}, found)
+        for logger in trainer.loggers:
+            logger.log_hyperparams({"data_fingerprint": found})
 
 
 def finish(run: Run, metrics: Mapping[str, Any], loggers: Iterable[Logger]) -> None:
-    """Write ``metrics.json`` and hand the best checkpoint to the loggers that keep models."""
-    numbers = run.finish(metrics)
-    log_best(loggers, run.best, numbers)
+    """Write ``metrics.json``, the validation of the best checkpoint in it as well, and hand the checkpoint on."""
+    files = [logger for logger in loggers if isinstance(logger, CsvLogger)]
+    step = int(read_checkpoint(run.best)["global_step"]) if files else 0
+    best = {f"best/{name}": value for name, value in files[0].row(step - 1).items() if name.startswith("val/")}
+    numbers = run.finish({**metrics, **best})
+    log_best(loggers, run.folder, run.best, numbers)

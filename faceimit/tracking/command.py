@@ -1,14 +1,15 @@
 """From a command line to a checked configuration, and from what goes wrong to an exit code."""
 
+import contextlib
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from faceimit.tracking.cli import run_command
 from faceimit.tracking.memory import keep_freed_memory
-from faceimit.tracking.runs import saved_config
+from faceimit.tracking.runs import known_config
 
 Job = Callable[[dict[str, Any], Mapping[str, Any]], None]
 
@@ -27,8 +28,15 @@ def run_configured(job: Job, root: str = "train") -> int:
 
 def _stoppable(job: Job, root: str) -> None:
     keep_freed_memory()
-    try:
+    with interruptible():
         _run(job, root)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Training stopped on Ctrl-C says how to go on, and is a KeyboardInterrupt from here on."""
+    try:
+        yield
     except Exception as error:
         checkpoints = sys.modules.get("faceimit.tracking.checkpoints")  # imports Lightning: not for a spelling error
         if checkpoints is None or not isinstance(error, checkpoints.Interrupted):
@@ -81,7 +89,7 @@ def _with_choices(overrides: list[str], flags: list[str]) -> list[str]:
     elif resume is None or resume == "null":
         choices = {"profile": _profile_here()} if "experiment" in given and "profile" not in given else {}
     else:
-        saved = saved_config(Path(resume).expanduser())
+        saved = known_config(Path(resume).expanduser())
         choices = {name: saved[name] for name in ("experiment", "profile")}
     return [*overrides, *(f"{name}={choice}" for name, choice in choices.items() if name not in given)]
 

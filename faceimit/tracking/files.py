@@ -45,6 +45,23 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any]:
+    """What :func:`write_json` wrote.
+
+    Raises:
+        InputError: the file is missing, cut short or something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist, give the folder of a whole run") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} is no whole JSON file ({error}), the run must be trained anew") from error
+    if not isinstance(content, dict):
+        raise InputError(f"expected {path} to hold names and values but got a {type(content).__name__}, train anew")
+    return content
+
+
 def write_metrics(path: Path, metrics: Mapping[str, Any]) -> dict[str, float]:
     """Write a flat ``{name: number}`` JSON file, sorted by name; what is not a finite number is left out."""
     numbers = {name: float(value) for name, value in metrics.items()}

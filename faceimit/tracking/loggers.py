@@ -1,21 +1,26 @@
-"""Loggers: a CSV file always; Weights & Biases (offline by default) or TensorBoard besides."""
+"""Loggers: files in the run folder always; Weights & Biases (:mod:`.wandb_run`) or TensorBoard besides."""
 
 import csv
-import os
+import io
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from faceimit.errors import InputError
-from faceimit.tracking.files import write_text
+from faceimit.tracking.files import write_bytes, write_json, write_text
+from faceimit.tracking.wandb_run import AXIS, finish, keep_best, wandb_logger
+
+__all__ = ["CsvLogger", "log_best", "log_figure", "log_table", "no_logger", "tensorboard_logger", "wandb_logger"]
+
+Row = Mapping[str, str | int | float | bool | None]
 
 
 class CsvLogger(Logger):
-    """One row per step in ``metrics.csv``, columns as they turn up; a resumed run continues the file.
+    """One row per step in ``metrics.csv``, columns as they turn up; a resumed run continues the file. Tables and
+    pictures in folders beside it.
 
     Args:
         path: the file.
@@ -78,6 +83,33 @@ class CsvLogger(Logger):
         if self._rows:
             self.flush()
 
+    def row(self, step: int) -> dict[str, float]:
+        """What was logged at a step."""
+        return {name: float(value) for name, value in self._rows.get(step, {}).items()}
+
+    @rank_zero_only
+    def save_table(self, name: str, rows: Sequence[Row]) -> None:
+        """Write ``tables/<name>.csv`` beside the file."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_text(self.path.parent / "tables" / f"{_as_file(name)}.csv", text.getvalue())
+
+    @rank_zero_only
+    def save_scores(self, clips: Sequence[Mapping[str, Any]]) -> None:
+        """Write ``tables/scores.json`` beside the file: clips with ``clip`` (name), ``fps``, ``score`` and ``target``
+        (T,), None where there is no face, and ``keyframes`` and ``true``, frame numbers.
+        """
+        write_json(self.path.parent / "tables" / "scores.json", {"clips": list(clips)})
+
+    @rank_zero_only
+    def save_figure(self, name: str, figure: Any) -> None:
+        """Write ``media/<name>.png`` beside the file, in the place of an older one."""
+        picture = io.BytesIO()
+        figure.savefig(picture, format="png", dpi=110)
+        write_bytes(self.path.parent / "media" / f"{_as_file(name)}.png", picture.getvalue())
+
     def _read(self, resumed_at: int) -> None:
         with self.path.open(newline="") as file:
             reader = csv.DictReader(file)
@@ -87,35 +119,8 @@ class CsvLogger(Logger):
                     self._rows[int(row["step"])] = {k: v for k, v in row.items() if v and k != "step"}
 
 
-def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str | None = None) -> Logger | None:
-    """Weights & Biases, offline unless WANDB_MODE says otherwise, so that it never waits for a login.
-
-    Args:
-        folder: the run folder.
-        run_id: the same id when a run is resumed.
-        project: W&B project.
-        name: shown in W&B, default the run folder's.
-
-    Returns:
-        The logger, or None in all training processes but the first.
-    """
-    if rank_zero_only.rank:
-        return None
-    import wandb
-
-    mode: Any = os.environ.get("WANDB_MODE", "offline")
-    if mode in {"online", "shared"} and not wandb.api.api_key:
-        raise InputError("WANDB_MODE=online needs a key, set WANDB_API_KEY or leave WANDB_MODE unset to log offline")
-    run = wandb.init(
-        project=project,
-        name=name or folder.name,
-        id=os.environ.get("WANDB_RUN_ID", run_id),  # a sweep names its runs itself
-        dir=folder,
-        mode=mode,
-        resume="allow" if mode == "online" else None,
-        settings=wandb.Settings(silent=True, console="off"),
-    )
-    return WandbLogger(experiment=run)
+def _as_file(name: str) -> str:
+    return name.replace("/", "_")
 
 
 def tensorboard_logger(folder: Path, run_id: str) -> Logger:
@@ -134,24 +139,43 @@ def log_figure(loggers: Iterable[Logger], name: str, figure: Any, step: int) -> 
     import matplotlib.pyplot as plt
 
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
+        if isinstance(logger, CsvLogger):
+            logger.save_figure(name, figure)
+        elif isinstance(logger, WandbLogger):
             import wandb
 
-            logger.experiment.log({name: wandb.Image(figure), "trainer/global_step": step})
+            logger.experiment.log({name: wandb.Image(figure), AXIS: step})
         elif isinstance(logger, TensorBoardLogger):
             logger.experiment.add_figure(name, figure, global_step=step, close=False)
     plt.close(figure)
 
 
-def log_best(loggers: Iterable[Logger], checkpoint: Path, metrics: Mapping[str, float]) -> None:
-    """Keep the best checkpoint as a W&B artifact, with its metrics, and close the W&B runs."""
+def log_table(loggers: Iterable[Logger], name: str, rows: Sequence[Row], step: int) -> None:
+    """Send rows with the same columns to whichever loggers take tables; TensorBoard shows them as text."""
+    if not rows:
+        return
+    columns = list(rows[0])
     for logger in loggers:
-        if isinstance(logger, WandbLogger):
+        if isinstance(logger, CsvLogger):
+            logger.save_table(name, rows)
+        elif isinstance(logger, WandbLogger):
             import wandb
 
-            artifact = wandb.Artifact(f"{logger.experiment.id}-best", type="model", metadata=dict(metrics))
-            # immutable: referred to where it lies instead of copied to a staging folder in the user's home
-            artifact.add_file(str(checkpoint), policy="immutable", skip_cache=True)
-            logger.experiment.log_artifact(artifact, aliases=["best"])
-            logger.experiment.summary.update(dict(metrics))
-            logger.experiment.finish()
+            table = wandb.Table(columns=columns, data=[[row[column] for column in columns] for row in rows])
+            logger.experiment.log({name: table, AXIS: step})
+        elif isinstance(logger, TensorBoardLogger):
+            lines = [columns, ["---"] * len(columns), *([_shown(row[column]) for column in columns] for row in rows)]
+            text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+            logger.experiment.add_text(name, text, global_step=step)
+
+
+def log_best(loggers: Iterable[Logger], folder: Path, checkpoint: Path, metrics: Mapping[str, float]) -> None:
+    """Hand the best checkpoint of a run to the loggers that keep models, and close them."""
+    for logger in loggers:
+        if isinstance(logger, WandbLogger):
+            keep_best(logger.experiment, folder, checkpoint, metrics)
+            finish(logger.experiment)
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -4,8 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from pytorch_lightning import Trainer
+from typing import Any
 
 # Each of these is above 0 in some process that is not the first: of all, of a node's, of the nodes'
 RANKS = ("RANK", "SLURM_PROCID", "LOCAL_RANK", "NODE_RANK")
@@ -23,7 +22,7 @@ def started_apart() -> bool:
 
 
 @contextmanager
-def ending_together(trainer: Trainer) -> Iterator[None]:
+def ending_together(trainer: Any) -> Iterator[None]:
     """What ends the first process ends those that Lightning started for it: they would wait for it for ever."""
     try:
         yield

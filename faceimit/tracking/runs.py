@@ -1,6 +1,7 @@
 """Run folders: where a training job leaves its checkpoints, metrics, configuration and environment."""
 
 import os
+import sys
 import uuid
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,7 +11,9 @@ from typing import Any
 import yaml
 
 from faceimit.errors import InputError
-from faceimit.tracking.files import write_json, write_metrics, write_text
+from faceimit.tracking.environment import changes
+from faceimit.tracking.files import read_json, write_bytes, write_json, write_metrics, write_text
+from faceimit.tracking.processes import is_first, started_apart
 
 # what a resumed run may change: who watches, and how long it trains (by the name of the trainer's argument)
 WATCHERS = ("logger", "callbacks", "test")
@@ -24,6 +27,8 @@ LENGTH = {
 # where runs go says nothing about a run that is there
 PLACES = ("resume", "runs", "run_dir")
 
+PATCH = "diff.patch"
+
 # the folder the first of several training processes has chosen, told to those it starts
 SHARED = "FACEIMIT_RUN"
 
@@ -35,12 +40,14 @@ class Run:
         folder: absolute path.
         config: plain, resolved configuration.
         last: the checkpoint to continue from, or None for a new run.
+        environment: what it runs on, once recorded.
     """
 
     def __init__(self, folder: Path, config: dict[str, Any], last: Path | None = None) -> None:
         self.folder = folder
         self.config = config
         self.last = last
+        self.environment: dict[str, Any] = {}
 
     @property
     def id(self) -> str:
@@ -54,25 +61,46 @@ class Run:
         return best if best.is_file() else best.with_name("last.ckpt")
 
     def record(self, environment: Mapping[str, Any]) -> None:
-        """Write ``config.yaml`` and ``environment.json`` (a resumed run keeps the first and adds to the second)."""
-        if _rank():
-            return
-        path = self.folder / "environment.json"
-        if self.last is None:
-            write_text(self.folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
-            write_json(path, environment)
-            _point_latest_at(self.folder)
-        else:
-            write_json(self.folder / f"environment-resumed-{datetime.now():%Y%m%d-%H%M%S}.json", environment)
+        """Write ``config.yaml``, ``environment.json`` and what is not committed as ``diff.patch``.
 
-    def describe(self, data: Any) -> None:
-        """Write ``data.json``: what the data module counts of its splits, if it counts."""
-        if not _rank() and hasattr(data, "counts"):
-            write_json(self.folder / "data.json", data.counts())
+        A resumed run keeps the first and adds to the others, with the trainer's settings, which may have changed.
+        """
+        self.environment = dict(environment)
+        if not is_first():
+            return
+        resumed = "" if self.last is None else f"-resumed-{datetime.now():%Y%m%d-%H%M%S}"
+        if environment["commit"]["dirty"]:
+            patch, left_out = changes()
+            name = PATCH.replace(".", f"{resumed}.")
+            write_bytes(self.folder / name, patch)
+            self.environment["commit"] = environment["commit"] | {"patch": name, "left_out": left_out}
+        if resumed:
+            self.environment["trainer"] = self.config["trainer"]
+        else:
+            write_text(self.folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
+            _point_latest_at(self.folder)
+        write_json(self.folder / f"environment{resumed}.json", self.environment)
+
+    def describe(self, counts: Mapping[str, float], fingerprint: Mapping[str, Any]) -> None:
+        """Write ``data.json``: numbers of the splits, and what they are made of (:mod:`faceimit.data.fingerprint`).
+
+        A resumed run keeps what it began with, and says on stderr where it has changed.
+        """
+        path = self.folder / "data.json"
+        if not is_first():
+            return
+        if self.last is None or not path.is_file():
+            write_json(path, {"counts": dict(counts), "fingerprint": dict(fingerprint)})
+            return
+        before = read_json(path).get("fingerprint", {})
+        changed = [name for name in fingerprint if fingerprint[name] != before.get(name, fingerprint[name])]
+        if changed:
+            parts = ", ".join(changed)
+            print(f"the data are not those this run began with ({parts}): it will not be what it was", file=sys.stderr)
 
     def finish(self, metrics: Mapping[str, Any]) -> dict[str, float]:
         """Write ``metrics.json``."""
-        if _rank():
+        if not is_first():
             return {}
         return write_metrics(self.folder / "metrics.json", metrics)
 
@@ -85,36 +113,82 @@ def open_run(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -
         changed: dotted names the user set on the command line, with their values, which a resumed run must agree with.
 
     Raises:
-        InputError: the run to resume is not there, or was trained with other settings.
+        InputError: the run to resume is not there, or was trained with other settings; a folder must be named and is
+            not, or holds a run.
     """
     if config["resume"] is not None:
         return _resumed(Path(config["resume"]).expanduser().resolve(), config, changed or {})
-    shared = os.environ.get(SHARED) if _rank() else None
+    shared = os.environ.get(SHARED) if not is_first() else None
     folder = shared or config["run_dir"]
+    if folder is None and started_apart():
+        raise InputError(
+            "processes that srun or torchrun started cannot agree on a folder, give run_dir=FOLDER (or resume=RUN)"
+        )
     if folder is None:
-        name = f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{uuid.uuid4().hex[:6]}"
-        folder = Path(config["runs"]) / config["experiment"] / name
+        folder = Path(config["runs"]) / config["experiment"] / new_name()
     folder = Path(folder).expanduser().resolve()
-    if (folder / "checkpoints").exists() and not shared:
+    if (folder / "checkpoints").exists() and is_first():
         raise InputError(f"run_dir={folder} holds a run already, continue it with resume={folder} or choose another")
     os.environ[SHARED] = str(folder)
     return Run(folder, config)
+
+
+def new_name() -> str:
+    """Of a run folder: the time and a short id."""
+    return f"{datetime.now():%Y-%m-%d_%H-%M-%S}-{uuid.uuid4().hex[:6]}"
 
 
 def saved_config(folder: Path) -> dict[str, Any]:
     """The configuration a run was started with.
 
     Raises:
-        InputError: `folder` holds no run.
+        InputError: `folder` holds no run, or what is left of one.
     """
+    path = folder / "config.yaml"
     try:
-        return yaml.safe_load((folder / "config.yaml").read_text())
-    except (OSError, yaml.YAMLError) as error:
-        raise InputError(f"resume={folder} is not a run folder, give one that faceimit.train printed") from error
+        content = yaml.safe_load(path.read_text())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(
+            f"{folder} is not a run folder, it holds no config.yaml: give one that faceimit.train printed"
+        ) from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"{path} cannot be read ({error}), give the folder of a whole run") from error
+    needed = ("experiment", "seed", "data")
+    lacking = [name for name in needed if name not in content] if isinstance(content, dict) else ["everything"]
+    if lacking:
+        raise InputError(f"{path} is cut short, it lacks {', '.join(lacking)}: give the folder of a whole run")
+    return content
+
+
+def known_config(folder: Path) -> dict[str, Any]:
+    """The configuration of a run that this version of faceimit can train.
+
+    Raises:
+        InputError: as :func:`saved_config`; a run of another version, with settings that this one does not know.
+    """
+    from faceimit.tracking.schema import check
+
+    config = saved_config(folder)
+    try:
+        check(config)
+    except InputError as error:
+        raise InputError(f"run {folder} is of {_made_by(folder)} and not of this version: {error}") from error
+    return config
+
+
+def _made_by(folder: Path) -> str:
+    """``faceimit 0.1.0, commit 1a2b3c4 (git checkout 1a2b3c4 brings it back)``."""
+    try:
+        about = read_json(folder / "environment.json")
+        commit, version = about["commit"]["id"], about["versions"]["faceimit"]
+    except (InputError, KeyError, TypeError):
+        return "an unknown version"
+    back = f", commit {commit[:7]} (git checkout {commit[:7]} brings it back)" if commit else ""
+    return f"faceimit {version}{back}"
 
 
 def _resumed(folder: Path, config: dict[str, Any], changed: Mapping[str, Any]) -> Run:
-    saved = saved_config(folder)
+    saved = known_config(folder)
     last = folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
         raise InputError(f"run {folder} has no checkpoints/last.ckpt to continue from, start it anew")
@@ -145,10 +219,6 @@ def _select(config: Mapping[str, Any], name: str) -> Any:
     for part in name.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
     return value
-
-
-def _rank() -> int:
-    return int(os.environ.get("LOCAL_RANK", "0"))
 
 
 def _point_latest_at(folder: Path) -> None:

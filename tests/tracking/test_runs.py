@@ -34,16 +34,16 @@ def test_csv_continues_where_the_run_does(tmp_path):
     assert (tmp_path / "m.csv").read_text() == "step,loss,val\n0,1,\n5,0.4,\n"
 
 
-def test_what_the_data_count_is_kept_with_the_run(tmp_path):
-    class Counted:
-        def counts(self):
-            return {"train/clips": 3}
-
-    run = Run(tmp_path, {})
-    run.describe(object())  # data that count nothing leave nothing
-    assert not (tmp_path / "data.json").exists()
-    run.describe(Counted())
-    assert json.loads((tmp_path / "data.json").read_text()) == {"train/clips": 3}
+def test_what_the_data_are_is_kept_with_the_run_and_compared_when_it_is_resumed(tmp_path, capsys):
+    data = {"counts": {"train/clips": 3}, "fingerprint": {"train": {"items": 3, "digest": "a"}}}
+    Run(tmp_path, {}).describe(**data)
+    assert json.loads((tmp_path / "data.json").read_text()) == data
+    resumed = Run(tmp_path, {}, last=tmp_path / "last.ckpt")
+    resumed.describe(**data)
+    assert capsys.readouterr().err == ""
+    resumed.describe(data["counts"], {"train": {"items": 4, "digest": "b"}})
+    assert "not those this run began with (train)" in capsys.readouterr().err
+    assert json.loads((tmp_path / "data.json").read_text()) == data
 
 
 def test_environment_is_json(tmp_path):

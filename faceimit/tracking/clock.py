@@ -1,0 +1,77 @@
+"""The time limit's clock, written down, so that a run that was shaped by it can be repeated.
+
+Where time is short the learning rate follows the clock (:func:`faceimit.tasks.schedule.time_used`) and training ends by
+it: how fast the machine happened to be then decides about the weights. The clock is therefore read once a step and kept
+in ``clock.csv``; steps that stand there already, of a resumed run or of the run to repeat, take their time from there.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Timer
+
+from faceimit.errors import InputError
+from faceimit.tracking.files import write_text
+
+NAME = "clock.csv"
+
+
+class Clock(Timer):
+    """A time limit whose time stands still during a step and is read from, or written to, a file.
+
+    Args:
+        duration: DD:HH:MM:SS of training.
+        path: ``clock.csv`` of the run folder.
+    """
+
+    def __init__(self, duration: str, path: Path) -> None:
+        super().__init__(duration, verbose=False)
+        self.path = path
+        self.seconds = read_clock(path)
+        self._known = len(self.seconds)
+        self._now: float | None = None
+        self._ahead = 0.0  # of the real time, after times that were read
+
+    @property
+    def state_key(self) -> str:
+        """As Lightning's own."""
+        return Timer.__qualname__
+
+    def time_elapsed(self, stage: Any = "train") -> float:
+        """Seconds of training at the start of the current step, of other stages as they are."""
+        if stage != "train" or self._now is None:
+            return super().time_elapsed(stage)
+        return self._now
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Read the time."""
+        step = trainer.fit_loop.epoch_loop.batch_progress.total.ready - 1
+        real = super().time_elapsed()
+        if step < self._known:
+            self._now = self.seconds[step]
+            self._ahead = self._now - real
+        else:
+            self._now = real + self._ahead
+            self.seconds[step:] = [self._now]
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Write it down with every checkpoint."""
+        if trainer.is_global_zero:
+            lines = [f"{step},{seconds!r}" for step, seconds in enumerate(self.seconds)]
+            write_text(self.path, "\n".join(["step,seconds", *lines]) + "\n")
+
+
+def read_clock(path: Path) -> list[float]:
+    """Seconds at the start of each step, none without the file.
+
+    Raises:
+        InputError: a file of something else.
+    """
+    try:
+        lines = path.read_text().splitlines()[1:]
+        return [float(line.split(",")[1]) for line in lines]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, IndexError) as error:
+        raise InputError(f"{path} holds no times of a run ({error}), delete it: they are taken anew") from error
