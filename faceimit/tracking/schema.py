@@ -44,6 +44,7 @@ class Root:
     monitor: str | None
     cache: str
     test: bool
+    compile: bool | str
     flow: Flow
     budget: Budget
     task: dict
