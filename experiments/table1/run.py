@@ -77,7 +77,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--train-on", choices=("rendered", "same"), help="default: rendered for rendered and real")
     parser.add_argument("--networks", nargs="*", choices=list(NETWORKS), default=list(NETWORKS), metavar="NAME")
     parser.add_argument("--methods", nargs="*", default=list(METHODS), metavar="NAME", help="classical methods")
-    parser.add_argument("--steps", type=int, default=60, help="training steps of every network")
+    parser.add_argument("--steps", type=int, default=40, help="training steps of every network")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--table", type=Path, default=HERE / "results.csv", help="the plot is written beside it")
     parser.add_argument("--runs", type=Path, default=RUNS, help="folder of the runs")
@@ -91,7 +91,7 @@ def trained_network(name: str, asked: argparse.Namespace) -> Path:
     """Run folder of a network; one budget, one set of clips and one seed for all."""
     data = asked.data if asked.train_on == "same" else "rendered"
     words = [
-        *NETWORKS[name], "profile=cpu", "logger=none", "budget.clips={train: 32, val: 12, test: 24}", "budget.epochs=1",
+        *NETWORKS[name], "profile=cpu", "logger=none", "test=false", "budget.clips={train: 32, val: 8, test: 16}", "budget.epochs=1",
         "budget.minutes=null", "trainer.check_val_every_n_epoch=1", *data_words(data, asked.root), "data.window=24",
         "data.batch_size=4", f"data.steps={asked.steps}", f"seed={asked.seed}", "task.size=64", "task.dropout=0.3",
         *asked.set,
@@ -112,7 +112,7 @@ def measured(runs: Mapping[str, Path], asked: argparse.Namespace) -> list[dict[s
     shared = [word for word in asked.set if word.split(".")[0].split("=")[0] in {"data", "budget", "cache"}]
     folder = asked.runs / f"evaluation-{asked.data}"
     words = [
-        "checkpoint=none", *others, f"+others.{SHIPPED}=shipped", "budget.clips={train: 32, val: 12, test: 24}",
+        "checkpoint=none", *others, f"+others.{SHIPPED}=shipped", "budget.clips={train: 32, val: 8, test: 16}",
         f"methods=[{','.join(asked.methods)}]", *data_words(asked.data, asked.root), f"out={folder}", "plots=0",
         *shared,
     ]  # fmt: skip
