@@ -1,0 +1,194 @@
+"""Where trials run: processes of this machine, or jobs of a Hydra launcher (joblib, submitit, ray).
+
+Each trial is a process of its own with the very command of the sweep file, so that what one does cannot touch another.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from faceimit.sweeping.sweepfile import MODULE
+from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
+
+LOG = "log.txt"
+
+
+class Attempt(Protocol):
+    """Trials under way."""
+
+    trials: Sequence[Trial]
+
+    def poll(self) -> bool:
+        """Whether all of them have ended."""
+
+    def interrupt(self) -> None:
+        """Ask them to save and stop, and wait until they have."""
+
+
+class Launcher(Protocol):
+    """Starts trials.
+
+    Attributes:
+        slots: attempts at a time.
+        batch: trials of an attempt.
+    """
+
+    slots: int
+    batch: int
+
+    def start(self, trials: Sequence[Trial]) -> Attempt:
+        """Begin, or continue."""
+
+
+class Processes:
+    """`jobs` trials at a time on this machine; one begins as soon as another has ended."""
+
+    batch = 1
+
+    def __init__(self, jobs: int) -> None:
+        self.slots = jobs
+
+    def start(self, trials: Sequence[Trial]) -> "Process":
+        """Begin or continue one trial."""
+        return Process(trials[0])
+
+
+class HydraJobs:
+    """`jobs` trials at a time through a Hydra launcher; the next batch begins when all of one have ended.
+
+    Args:
+        name: an installed launcher, such as joblib, submitit_slurm or ray.
+        options: overrides of it, such as ``hydra.launcher.partition=gpu``.
+        jobs: trials of a batch.
+        folder: of the sweep.
+    """
+
+    slots = 1
+
+    def __init__(self, name: str, options: Sequence[str], jobs: int, folder: Path) -> None:
+        self.name, self.options, self.batch, self.folder = name, list(options), jobs, folder
+
+    def start(self, trials: Sequence[Trial]) -> "HydraBatch":
+        """Hand a batch to the launcher."""
+        return HydraBatch(self, trials)
+
+
+class Process:
+    """A trial in a process of its own; the process holds the trial's lock and is interrupted when this one dies."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trials = [trial]
+        self._process: subprocess.Popen | None = None
+
+    def poll(self) -> bool:
+        """Whether it has ended. Where a process of an earlier, killed sweep still trains it, that one is waited for."""
+        trial = self.trials[0]
+        if self._process is None:
+            handle = lock(trial.folder / "lock")
+            if handle is None:
+                return False
+            try:
+                if trial.state != "waiting":
+                    return True
+                self._process = _spawn(trial, handle)
+            finally:
+                os.close(handle)  # the process has its own copy
+        code = self._process.poll()
+        if code is None:
+            return False
+        trial.end(*_outcome(trial, code))
+        return True
+
+    def wait(self) -> None:
+        """Run it to its end, for jobs elsewhere; one that another process trains is left to that one."""
+        if not self.poll() and self._process is not None:
+            self._process.wait()
+            self.poll()
+
+    def interrupt(self) -> None:
+        """As Ctrl-C."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            self._process.wait()
+
+
+class HydraBatch:
+    """A Hydra multirun whose jobs are trials."""
+
+    def __init__(self, launcher: HydraJobs, trials: Sequence[Trial]) -> None:
+        self.trials = trials
+        self._log = launcher.folder / "launcher.log"
+        folders = ",".join(f"'{trial.folder.resolve()}'" for trial in trials)
+        words = [f"hydra/launcher={launcher.name}", *launcher.options, f"trial={folders}"]
+        words.append(f"hydra.sweep.dir='{launcher.folder.resolve() / 'launcher'}'")
+        command = [sys.executable, "-m", "faceimit.sweeping.job", "--multirun", *words]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+
+    def poll(self) -> bool:
+        """Whether the launcher has ended; a trial that it did not get to is failed with the launcher's last word."""
+        code = self._process.poll()
+        if code is None:
+            return False
+        for trial in self.trials:
+            if trial.state == "waiting" and code:
+                trial.end(code, f"the launcher failed: {_last_words(self._log)}")
+        return True
+
+    def interrupt(self) -> None:
+        """As Ctrl-C for the launcher; jobs that a cluster has taken go on, and are waited for when the sweep does."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+            try:
+                self._process.wait(timeout=60)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+
+
+def _spawn(trial: Trial, handle: int) -> subprocess.Popen:
+    last = trial.folder / "checkpoints" / "last.ckpt"
+    if not last.is_file():
+        shutil.rmtree(last.parent, ignore_errors=True)  # of an attempt that did not get to its first checkpoint
+    where = f"resume={trial.folder}" if last.is_file() else f"run_dir={trial.folder}"
+    command = [sys.executable, "-m", "faceimit.sweeping.child", "-m", MODULE, *trial.overrides, where]
+    group = os.environ.get("WANDB_RUN_GROUP") or trial.folder.parents[1].name
+    environment = os.environ | {"WANDB_RUN_GROUP": group}
+    with (trial.folder / LOG).open("ab") as log:
+        return _started(command, environment, log, handle)
+
+
+def _started(command: list[str], environment: dict[str, str], log: IO[bytes], handle: int) -> subprocess.Popen:
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=subprocess.STDOUT,
+        pass_fds=[handle],
+        start_new_session=True,  # Ctrl-C is for us to pass on, once
+    )
+
+
+def _outcome(trial: Trial, code: int) -> tuple[int, str]:
+    if code == 0:
+        return 0, ""
+    if code in {INTERRUPTED, -signal.SIGINT, -signal.SIGTERM}:
+        return INTERRUPTED, ""
+    if code < 0:
+        return code, f"killed by signal {-code}{' (out of memory?)' if code == -signal.SIGKILL else ''}"
+    return code, _last_words(trial.folder / LOG)
+
+
+def _last_words(path: Path) -> str:
+    """The sentence after ``error:``, or whatever came last."""
+    lines: list[Any] = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    return (errors or lines or ["it said nothing"])[-1]
