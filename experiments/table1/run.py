@@ -91,10 +91,10 @@ def trained_network(name: str, asked: argparse.Namespace) -> Path:
     """Run folder of a network; one budget, one set of clips and one seed for all."""
     data = asked.data if asked.train_on == "same" else "rendered"
     words = [
-        *NETWORKS[name], "profile=cpu", "logger=none", "test=false", "budget.clips={train: 32, val: 8, test: 16}", "budget.epochs=1",
-        "budget.minutes=null", "trainer.check_val_every_n_epoch=1", *data_words(data, asked.root), "data.window=24",
-        "data.batch_size=4", f"data.steps={asked.steps}", f"seed={asked.seed}", "task.size=64", "task.dropout=0.3",
-        *asked.set,
+        *NETWORKS[name], "profile=cpu", "logger=none", "test=false", "budget.clips={train: 32, val: 8, test: 16}",
+        "budget.epochs=1", "budget.minutes=null", "trainer.check_val_every_n_epoch=1",
+        *data_words(data, asked.root), "data.window=24", "data.batch_size=4", f"data.steps={asked.steps}",
+        f"seed={asked.seed}", "task.size=64", "task.dropout=0.3", *asked.set,
     ]  # fmt: skip
     key = hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
     print(f"{name}: {' '.join(words)}", flush=True)
