@@ -101,8 +101,8 @@ def _findings(named: Mapping[str, RunRecord]) -> list[Finding]:
     runs = list(named.values())
     apart = [name for name in differences([run.config for run in runs]) if name.startswith("data.")]
     apart = [name for name in apart if name.split(".")[1] not in TRAINING_ONLY]
-    measured = {str(run.data.get("fingerprint")) for run in runs}
-    if apart:
+    measured = {str({name: part for name, part in run.fingerprint.items() if "test" in name}) for run in runs}
+    if apart and (len(measured) > 1 or measured == {"{}"}):
         text = f"The runs differ in their data ({', '.join(apart[:4])}{', …' if len(apart) > 4 else ''})."
         advice = "Test figures can be compared only where the test clips are the same."
         found.append(Finding("warn", text, advice))

@@ -29,7 +29,7 @@ def curve_figure(name: str, curves: Mapping[str, Curve], best: int | None = None
         curves: by run; one line each.
         best: step of the best checkpoint, if it is to be marked.
     """
-    figure, axis = _axes((5.4, 2.9))
+    figure, axis = _axes((4.7, 2.6))
     for place, (run, curve) in enumerate(curves.items()):
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
         _draw_curve(axis, curve, colour, dash, run if len(curves) > 1 else None)
@@ -67,7 +67,7 @@ def bar_figure(
         line: a value to mark, and what it is.
     """
     count, rows = len(series), np.arange(len(labels))[::-1]
-    figure, axis = _axes((5.4, 1.0 + BARS_HIGH * len(labels) * max(1.25, count)))
+    figure, axis = _axes((4.9, 1.0 + BARS_HIGH * len(labels) * max(1.25, count)))
     for place, (name, values) in enumerate(series.items()):
         shift = (count - 1) / 2 - place
         colour = COLOURS[place % len(COLOURS)]
@@ -112,7 +112,7 @@ class ClipScore:
 
 def score_figure(clip: ClipScore) -> Figure:
     """True and predicted score over time, each with its keyframes."""
-    figure, axis = _axes((7.2, 2.5))
+    figure, axis = _axes((6.4, 2.4))
     times = np.arange(len(clip.score)) / clip.fps
     axis.plot(times, clip.target, color=INK, lw=1.2, label="true score")
     axis.plot(times, clip.score, color=COLOURS[0], lw=1.2, ls="--", label="predicted score")

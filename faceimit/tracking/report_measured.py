@@ -1,7 +1,10 @@
 """What a report draws of test clips: as the run recorded it, or measured again from its best checkpoint."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from faceimit.tracking.page import Figure, Tiles
 from faceimit.tracking.report_figures import ClipScore
@@ -34,3 +37,29 @@ def recorded(run: RunRecord, most: int = 4) -> Measured:
         for clip in run.scores[:most]
     ]
     return Measured(clips=clips)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to measure again.
+
+    Attributes:
+        run: the run.
+        task: its LightningModule with the best weights, in eval mode.
+        data: its data module.
+        clips: test clips (or faces) to draw.
+        advance: hears what is done, how far, of how much.
+    """
+
+    run: RunRecord
+    task: Any
+    data: Any
+    clips: int
+    advance: Callable[[str, int, int], None]
+
+
+def spread(values: Sequence[float], most: int) -> list[int]:
+    """Places of at most `most` values from the lowest to the highest, evenly by rank."""
+    ranked = np.argsort(values, kind="stable")
+    places = np.linspace(0, len(ranked) - 1, min(most, len(ranked))).round().astype(int)
+    return [int(ranked[place]) for place in places]

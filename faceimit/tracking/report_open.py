@@ -139,7 +139,7 @@ def _numbers(run: RunRecord, found: Measured) -> dict[str, Any]:
         "monitor": monitor(run),
         "best_step": best_step(run),
         "findings": [asdict(finding) for finding in findings],
-        "data": run.data,
+        "data": {"counts": run.counts, "fingerprint": run.fingerprint},
         "tables": tables,
     }
 

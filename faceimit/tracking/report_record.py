@@ -46,7 +46,8 @@ class RunRecord:
         metrics: last figures by name, finite; {} before the first validation.
         curves: by name.
         epochs: of the curves' rows.
-        data: counts of the splits, fingerprint.
+        counts: numbers of the data, such as ``test/clips``.
+        fingerprint: by part of the data: items, digest, set; equal ones mean equal data.
         tables: rows by name of the file, without suffix: those of ``tables/`` and of ``evaluation/``.
         scores: scores and keyframes of test clips, as :data:`SCORES` describes; empty if not recorded.
         pictures: newest file by name.
@@ -60,7 +61,8 @@ class RunRecord:
     metrics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
     epochs: Curve | None = None
-    data: dict[str, Any] = field(default_factory=dict)
+    counts: dict[str, Any] = field(default_factory=dict)
+    fingerprint: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, list[Row]] = field(default_factory=dict)
     scores: list[dict[str, Any]] = field(default_factory=list)
     pictures: dict[str, Path] = field(default_factory=dict)
@@ -124,7 +126,7 @@ def read_run(folder: Path, any_version: bool = False) -> RunRecord:
         metrics=read_metrics(folder / "metrics.json"),
         curves=curves,
         epochs=epochs,
-        data=read_json(folder / "data.json", "delete it, the report does without"),
+        **read_data(folder / "data.json"),
         tables=tables,
         scores=read_scores(folder / "tables" / "scores.json"),
         pictures=newest_pictures(folder),
@@ -181,6 +183,22 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise InputError(f"expected {path} to hold names and values but it holds a {type(content).__name__}, {remedy}")
     return content
+
+
+def read_data(path: Path) -> dict[str, dict[str, Any]]:
+    """``counts`` and ``fingerprint`` of ``data.json``; older runs have the counts alone.
+
+    Raises:
+        InputError: damaged.
+    """
+    content = read_json(path, "delete it, the report does without")
+    if "counts" not in content:
+        return {"counts": content, "fingerprint": {}}
+    found: dict[str, Any] = {name: content.get(name) for name in ("counts", "fingerprint")}
+    for name, values in found.items():
+        if not isinstance(values, dict):
+            raise InputError(f"expected {name} in {path} to hold names and values but got {values!r}, delete the file")
+    return found
 
 
 def read_metrics(path: Path) -> dict[str, float]:

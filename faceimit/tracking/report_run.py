@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Iterator, Sequence
 from html import escape
+from pathlib import Path
 from typing import Any
 
 import faceimit
@@ -23,6 +24,7 @@ from faceimit.tracking.page import (
 from faceimit.tracking.report_figures import bar_figure, curve_figure, score_figure
 from faceimit.tracking.report_findings import best_step, findings_of, last_step, monitor
 from faceimit.tracking.report_measured import Measured, recorded
+from faceimit.tracking.report_prose import picture
 from faceimit.tracking.report_record import RunRecord, flat
 from faceimit.tracking.report_tables import clip_blocks, group_bars, method_blocks, plain_table
 from faceimit.tracking.report_words import CLASSICAL, STAGES, headlines, in_order, meaning, said
@@ -31,6 +33,7 @@ LEADING_CURVES = 6  # the rest is folded away
 KNOWN_TABLES = ("results", "clips", "controls", "landmark_groups")
 MOST_DIFF = 20_000  # letters
 KEPT_PLOTS = 4  # pictures of an evaluation
+TESTED = "test_"  # begins the name of a picture of the test
 STAGE_WORDS = {"test": "test", "val": "validation", "train": "training"}
 
 
@@ -53,7 +56,7 @@ def run_page(run: RunRecord, again: Measured | None = None) -> Page:
         Section("Controls", _groups(tables, "controls", "control", "Errors of the controls, the worst on top.")),
         Section("Points", _groups(tables, "landmark_groups", "group", "Errors of the points, the worst on top.")),
         Section("Pictures", list(_pictures(run, found))),
-        Section("More tables", [block for name in _others(run) for block in plain_table(run.tables[name], name)]),
+        Section("More tables", [Fold(name, plain_table(run.tables[name])) for name in _others(run)]),
         Section("Data", list(_data(run))),
         Section("How it was run", list(_how(run, found))),
     )
@@ -78,7 +81,7 @@ def figure_table(run: RunRecord) -> Iterator[Block]:
         found = meaning(base)
         way = {"lower": "lower", "higher": "higher", "": ""}[found.better if found else ""]
         rows.append([base, *values, way if values[0] is not None or values[1] is not None else "", words])
-    caption = "Test: the best checkpoint on people it never saw. Validation and training: the last that were logged."
+    caption = "Test: the best checkpoint on the test split. Validation and training: the last that were logged."
     yield Table(["figure", *(STAGE_WORDS[stage] for stage in STAGES), "better", "what"], rows, caption=caption)
     yield from _beside_classical(run)
 
@@ -149,11 +152,12 @@ def _clips(run: RunRecord, found: Measured) -> Iterator[Block]:
     rows = found.tables.get("clips") or run.tables.get("clips")
     if rows:
         yield from clip_blocks(rows)
-    sheets = dict(found.sheets)
     for clip in found.clips:
         yield Figures([score_figure(clip)])
-        if clip.name in sheets:
-            yield sheets[clip.name]
+        if clip.name in found.sheets:
+            yield found.sheets[clip.name]
+    drawn = {clip.name for clip in found.clips}
+    yield from (sheet for name, sheet in found.sheets.items() if name not in drawn)
     if not found.clips:
         plots = sorted((run.folder / "evaluation" / "plots").glob("*.png"))[:KEPT_PLOTS]
         if plots:
@@ -174,12 +178,20 @@ def _groups(tables: dict[str, Any], name: str, label: str, caption: str) -> list
 def _pictures(run: RunRecord, found: Measured) -> Iterator[Block]:
     if found.figures:
         yield Figures(found.figures)
-    kept = [] if found.figures else list(run.pictures.items())
-    if kept:
-        yield Text([f"Kept by the logger at the last validation that drew them: {', '.join(n for n, _ in kept)}."])
-        yield Figures(
-            [Figure(path.read_bytes(), f"picture {name} of the last validation", name) for name, path in kept]
-        )
+        return
+    tested = [name for name in run.pictures if name.startswith(TESTED)]
+    names = [name for name in run.pictures if f"{TESTED}{name}" not in tested]
+    if names:
+        yield Text(["Kept by the logger: of the test where its name says so, else of the last validation."])
+        yield Figures([_kept(name, run.pictures[name]) for name in names])
+
+
+def _kept(name: str, path: Path) -> Figure:
+    stage, base = ("test", name.removeprefix(TESTED)) if name.startswith(TESTED) else ("validation", name)
+    words = {"score": "true and predicted score of a clip", "flow": "the flow between two frames"}
+    words |= {"landmarks": "exact points and ours on a face", "controls": "true and predicted controls of a picture"}
+    text = words.get(base, base.replace("_", " "))
+    return picture(path, f"{text}, {stage}", f"{base}, {stage}: {text}.", wide=False)
 
 
 def _others(run: RunRecord) -> list[str]:
@@ -187,19 +199,22 @@ def _others(run: RunRecord) -> list[str]:
 
 
 def _data(run: RunRecord) -> Iterator[Block]:
-    settings = {name: value for name, value in run.config["data"].items() if not isinstance(value, dict)}
-    if not run.data:
-        yield Text([f"data.json is missing: what was counted of {settings.get('_target_', 'the data')} is not known."])
+    if not run.counts and not run.fingerprint:
+        target = run.config["data"].get("_target_", "the data")
+        yield Text([f"data.json is missing: how much {target} held, and which clips, is not known."])
         return
-    counted = {name: value for name, value in run.data.items() if "/" in name}
+    counted = {name: value for name, value in run.counts.items() if "/" in name}
     kinds = list(dict.fromkeys(name.split("/", 1)[1] for name in counted))
     splits = list(dict.fromkeys(name.split("/", 1)[0] for name in counted))
     if counted:
-        rows = [[split, *(_cell(counted.get(f"{split}/{kind}")) for kind in kinds)] for split in splits]
-        yield Table(["split", *kinds], rows)
-    rest = flat({name: value for name, value in run.data.items() if "/" not in name})
+        yield Table(["split", *kinds], [[s, *(_cell(counted.get(f"{s}/{kind}")) for kind in kinds)] for s in splits])
+    rest = {name: value for name, value in run.counts.items() if "/" not in name}
     if rest:
         yield Table(["of the data", "value"], [[name, _cell(value)] for name, value in rest.items()])
+    if run.fingerprint:
+        names = list(dict.fromkeys(name for part in run.fingerprint.values() for name in part))
+        rows = [[part, *(_cell(values.get(name)) for name in names)] for part, values in run.fingerprint.items()]
+        yield Table(["part", *names], rows, heading="Fingerprint", caption="Equal digests mean equal data.")
 
 
 def _how(run: RunRecord, found: Measured) -> Iterator[Block]:
