@@ -1,0 +1,88 @@
+import csv
+import json
+
+import pytest
+
+from faceimit import train as train_module
+from faceimit.errors import InputError
+from faceimit.tracking.experiments import Job, metrics, perform, stamp, trained
+
+
+class Work:
+    """Jobs a, b and c; counts what it does."""
+
+    def __init__(self, fails=""):
+        self.done, self.fails = [], fails
+
+    def jobs(self, steps=1):
+        return [Job(name, {"steps": steps}, lambda name=name: self.make(name)) for name in "abc"]
+
+    def make(self, name):
+        if name == self.fails:
+            raise KeyboardInterrupt
+        self.done.append(name)
+        return [{"name": name, "value": 1 / 3, "nothing": float("nan"), **({"more": 2.0} if name == "c" else {})}]
+
+
+def rows(table):
+    return list(csv.DictReader(table.open()))
+
+
+def test_an_interrupted_experiment_goes_on(tmp_path):
+    table, work = tmp_path / "t.csv", Work(fails="c")
+    with pytest.raises(KeyboardInterrupt):
+        perform(work.jobs(), tmp_path / "kept", table)
+    assert [row["name"] for row in rows(table)] == ["a", "b"]
+    work.fails = ""
+    perform(work.jobs(), tmp_path / "kept", table)
+    assert work.done == ["a", "b", "c"]
+    assert rows(table)[0] == {"name": "a", "value": "0.33333", "nothing": "", "more": ""}
+    assert rows(table)[2]["more"] == "2.0"
+    before = table.read_bytes()
+    perform(work.jobs(), tmp_path / "kept", table)
+    assert work.done == ["a", "b", "c"]
+    assert table.read_bytes() == before
+
+
+def test_other_settings_are_other_jobs(tmp_path):
+    work = Work()
+    perform(work.jobs(), tmp_path, tmp_path / "t.csv")
+    perform(work.jobs(steps=2), tmp_path, tmp_path / "t.csv")
+    assert work.done == ["a", "b", "c"] * 2
+
+
+def test_names_choose_and_the_table_keeps_the_rest(tmp_path):
+    work, table = Work(), tmp_path / "t.csv"
+    perform(work.jobs(), tmp_path, table, ["b"])
+    perform(work.jobs(), tmp_path, table, ["a"])
+    assert work.done == ["b", "a"]
+    assert [row["name"] for row in rows(table)] == ["a", "b"]
+    with pytest.raises(InputError, match="there is no 'd'"):
+        perform(work.jobs(), tmp_path, table, ["d"])
+
+
+def test_a_row_says_where_it_comes_from():
+    found = stamp(7)
+    assert found["seed"] == "7"
+    assert "torch " in found["versions"]
+    assert "cores of" in found["hardware"]
+    assert set(found) == {"seed", "commit", "versions", "hardware"}
+
+
+def test_a_training_is_begun_continued_or_left_alone(tmp_path, monkeypatch):
+    asked = []
+
+    def train(config):
+        asked.append({name: config[name] for name in ("run_dir", "resume")})
+        return tmp_path / "run"
+
+    monkeypatch.setattr(train_module, "train", train)
+    words, run = ["experiment=keyframe_multitask", "profile=tiny"], tmp_path / "run"
+    trained(words, run)
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "checkpoints" / "last.ckpt").touch()
+    trained(words, run)
+    (run / "metrics.json").write_text(json.dumps({"test/F1": 0.5}))
+    assert trained(words, run) == run
+    assert asked == [{"run_dir": str(run), "resume": None}, {"run_dir": None, "resume": str(run)}]
+    assert metrics(run) == {"test/F1": 0.5}
