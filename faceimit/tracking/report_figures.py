@@ -18,7 +18,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 DASHES = ("-", "--", "-.", ":")
 POINTS = 600  # of a drawn curve
 TILE = 128  # pixels
-BARS_HIGH = 0.19  # inches of a bar
+ROW_HIGH, BAR_HIGH = 0.21, 0.11  # inches of a label and of each of its bars
 
 
 def curve_figure(name: str, curves: Mapping[str, Curve], best: int | None = None) -> Figure:
@@ -67,7 +67,7 @@ def bar_figure(
         line: a value to mark, and what it is.
     """
     count, rows = len(series), np.arange(len(labels))[::-1]
-    figure, axis = _axes((4.9, 1.0 + BARS_HIGH * len(labels) * max(1.25, count)))
+    figure, axis = _axes((4.9, 0.9 + max(ROW_HIGH, BAR_HIGH * count) * len(labels)))
     for place, (name, values) in enumerate(series.items()):
         shift = (count - 1) / 2 - place
         colour = COLOURS[place % len(COLOURS)]
@@ -112,7 +112,7 @@ class ClipScore:
 
 def score_figure(clip: ClipScore) -> Figure:
     """True and predicted score over time, each with its keyframes."""
-    figure, axis = _axes((6.4, 2.4))
+    figure, axis = _axes((5.2, 2.4))
     times = np.arange(len(clip.score)) / clip.fps
     axis.plot(times, clip.target, color=INK, lw=1.2, label="true score")
     axis.plot(times, clip.score, color=COLOURS[0], lw=1.2, ls="--", label="predicted score")

@@ -113,18 +113,18 @@ def _missing(run: RunRecord, tables: Sequence[str], pictured: bool) -> Iterator[
     if not run.curves:
         yield Finding("warn", "There is no metrics.csv: no training curves.")
     if run.task == "KeyframeTask":
-        if "clips" not in tables:
+        if not {"clips", "val_clips"} & set(tables):
             yield Finding("warn", "The errors of each clip were not recorded.", again)
         if not pictured:
             yield Finding("warn", "No scores of test clips were recorded: no plots, no contact sheets.", again)
         if "results" not in tables and checkpoint is not None:
             advice = f"python -m faceimit.evaluate checkpoint={checkpoint}"
             yield Finding("warn", "No other method was measured on the same clips.", advice)
-    if run.task == "ControlTask" and "controls" not in tables:
+    if run.task == "ControlTask" and not {"controls", "val_controls"} & set(tables):
         yield Finding("warn", "The error of each control was not recorded.", again)
-    if run.task == "LandmarkTask" and "landmark_groups" not in tables:
+    if run.task == "LandmarkTask" and not {"landmark_groups", "val_landmark_groups"} & set(tables):
         yield Finding("warn", "The error of each group of points was not recorded.", again)
-    if run.task == "FlowTask" and not pictured and "flow" not in run.pictures:
+    if run.task == "FlowTask" and not pictured and not {"flow", "test_flow"} & set(run.pictures):
         yield Finding("warn", "No picture of the flow was kept.", again)
     if not headlines(run.metrics) and run.metrics:
         yield Finding("warn", "metrics.json has no figure of a test or validation.")

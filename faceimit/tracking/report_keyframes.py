@@ -91,7 +91,7 @@ def verdicts(found: Sequence[int], true: Sequence[int], weak: Sequence[int]) -> 
 def _sheet(clip: ClipScore, frames: np.ndarray) -> Tiles:
     """Faces at the keyframes found, and at those that were missed."""
     words = verdicts(clip.keyframes, clip.true, clip.weak)
-    kept = list(words)[:: max(1, -(-len(words) // MOST_TILES))]
+    kept = [list(words)[i] for i in np.linspace(0, len(words) - 1, min(MOST_TILES, len(words))).round().astype(int)]
     items = [
         tile(
             frames[at],

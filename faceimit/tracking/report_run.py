@@ -1,7 +1,7 @@
 """The page of one training run: figures, curves, errors of clips, controls and points, and how it was run."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from faceimit.tracking.report_figures import bar_figure, curve_figure, score_fig
 from faceimit.tracking.report_findings import best_step, findings_of, last_step, monitor
 from faceimit.tracking.report_measured import Measured, recorded
 from faceimit.tracking.report_prose import picture
-from faceimit.tracking.report_record import RunRecord, flat
+from faceimit.tracking.report_record import Row, RunRecord, flat
 from faceimit.tracking.report_tables import clip_blocks, group_bars, method_blocks, plain_table
 from faceimit.tracking.report_words import CLASSICAL, STAGES, headlines, in_order, meaning, said
 
@@ -33,6 +33,7 @@ LEADING_CURVES = 6  # the rest is folded away
 KNOWN_TABLES = ("results", "clips", "controls", "landmark_groups")
 MOST_DIFF = 20_000  # letters
 KEPT_PLOTS = 4  # pictures of an evaluation
+VALIDATED = "val_"  # begins the name of a table of the validation
 TESTED = "test_"  # begins the name of a picture of the test
 STAGE_WORDS = {"test": "test", "val": "validation", "train": "training"}
 
@@ -53,8 +54,8 @@ def run_page(run: RunRecord, again: Measured | None = None) -> Page:
         Section("Training curves", list(curve_blocks(run))),
         Section("Methods on the same clips", list(method_blocks(tables["results"])) if "results" in tables else []),
         Section("Clips", list(_clips(run, found))),
-        Section("Controls", _groups(tables, "controls", "control", "Errors of the controls, the worst on top.")),
-        Section("Points", _groups(tables, "landmark_groups", "group", "Errors of the points, the worst on top.")),
+        Section("Controls", _groups(tables, "controls", "control", "Errors of the controls, the worst on top")),
+        Section("Points", _groups(tables, "landmark_groups", "group", "Errors of the points, the worst on top")),
         Section("Pictures", list(_pictures(run, found))),
         Section("More tables", [Fold(name, plain_table(run.tables[name])) for name in _others(run)]),
         Section("Data", list(_data(run))),
@@ -149,9 +150,9 @@ def _beside_classical(run: RunRecord) -> Iterator[Block]:
 
 
 def _clips(run: RunRecord, found: Measured) -> Iterator[Block]:
-    rows = found.tables.get("clips") or run.tables.get("clips")
+    rows, stage = of_test(run.tables | dict(found.tables), "clips")
     if rows:
-        yield from clip_blocks(rows)
+        yield from clip_blocks(rows, f"{STAGE_WORDS[stage].capitalize()} clips")
     for clip in found.clips:
         yield Figures([score_figure(clip)])
         if clip.name in found.sheets:
@@ -167,12 +168,27 @@ def _clips(run: RunRecord, found: Measured) -> Iterator[Block]:
             yield Figures(pictures)
 
 
-def _groups(tables: dict[str, Any], name: str, label: str, caption: str) -> list[Block]:
+def of_test(tables: Mapping[str, list[Row]], name: str) -> tuple[list[Row], str]:
+    """Rows of the test, of the validation where there was no test yet, and which of the two."""
     rows = tables.get(name)
+    return (rows, "test") if rows else (tables.get(f"{VALIDATED}{name}", []), "val")
+
+
+def _groups(tables: Mapping[str, list[Row]], name: str, label: str, caption: str) -> list[Block]:
+    rows, stage = of_test(tables, name)
     if not rows:
         return []
+    prefix = "" if stage == "test" else VALIDATED
+    sets = {
+        key.removeprefix(f"{prefix}{name}_"): other
+        for key, other in tables.items()
+        if key.startswith(f"{prefix}{name}_")
+    }
+    for kind, other in sets.items():  # errors of the same controls on other pictures
+        values = {row[label]: row.get("MAE", "") for row in other if label in row}
+        rows = [row | {f"MAE_{kind}": values.get(row[label], "")} for row in rows]
     column = label if label in rows[0] else next(iter(rows[0]))
-    return group_bars(rows, column, caption.partition(",")[0].lower(), caption)
+    return group_bars(rows, column, caption.partition(",")[0].lower(), f"{caption}; {STAGE_WORDS[stage]}.")
 
 
 def _pictures(run: RunRecord, found: Measured) -> Iterator[Block]:
@@ -195,7 +211,8 @@ def _kept(name: str, path: Path) -> Figure:
 
 
 def _others(run: RunRecord) -> list[str]:
-    return [name for name in run.tables if name not in KNOWN_TABLES]
+    known = {f"{stage}{name}" for name in KNOWN_TABLES for stage in ("", VALIDATED)}
+    return [name for name in run.tables if name not in known and not name.startswith("controls_")]
 
 
 def _data(run: RunRecord) -> Iterator[Block]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from faceimit.tracking.page import Best, Block, Cell, Figure, Figures, Fold, Table
 from faceimit.tracking.report_figures import bar_figure
 from faceimit.tracking.report_record import Row
-from faceimit.tracking.report_words import HEADLINES, best, better, meaning
+from faceimit.tracking.report_words import HEADLINES, best, better, in_order, meaning, said
 
 CEILING = "truth_with_noise"  # of an evaluation: no rival, but what a scorer with a small error would reach
 SHOWN_ROWS = 30
 STAMPS = ("seed", "commit", "torch", "opencv", "versions", "note")
-EXPLAINED = 8  # columns whose meaning is said above a table
+COUNTS = ("frames", "true")  # of a clip, no errors
 BARRED = 2  # figures drawn as bars
 
 
@@ -45,7 +45,7 @@ def plain_table(rows: Sequence[Row], heading: str = "", caption: str = "", most:
 def method_blocks(rows: Sequence[Row]) -> Iterator[Block]:
     """Methods measured on the same clips (results.csv of an evaluation): the best of each column marked, bars."""
     label = next(iter(rows[0]))
-    names = [name for name in numeric(rows) if meaning(name) and name not in STAMPS]
+    names = in_order(name for name in numeric(rows) if meaning(name) and name not in STAMPS)
     rivals = [row for row in rows if row[label] != CEILING and not row.get("note")]
     cells: list[list[Cell]] = []
     for row in rows:
@@ -54,7 +54,8 @@ def method_blocks(rows: Sequence[Row]) -> Iterator[Block]:
             value, top = number(row[name]), best(name, [number(rival[name]) for rival in rivals])
             line.append(Best(value) if value is not None and value == top and row in rivals else value)
         cells.append([*line, row.get("note", "")])
-    yield Table([label, *names, "note"], cells, caption=explained(names))
+    yield Table([label, *names, "note"], cells, caption="The best of each column is marked.")
+    yield from explained(names)
     drawn = [name for name in HEADLINES if name in names][:BARRED]
     yield Figures([_method_bars(rows, label, name) for name in drawn])
     rest = [name for name in rows[0] if name not in {*names, "note"}]
@@ -73,27 +74,32 @@ def _method_bars(rows: Sequence[Row], label: str, name: str) -> Figure:
     return bar_figure([text for _, text in known], found, unit, alt, f"{name}, the best on top: {caption}.")
 
 
-def clip_blocks(rows: Sequence[Row]) -> Iterator[Block]:
+def clip_blocks(rows: Sequence[Row], heading: str = "Errors of each clip") -> Iterator[Block]:
     """Errors of each clip, the worst first; where several methods were measured, beside the best of the others."""
     methods = list(dict.fromkeys(row["method"] for row in rows if row.get("method")))
     ours = [row for row in rows if not methods or row["method"] == methods[0]]
     others = _best_of_others(rows, [name for name in methods[1:] if name != CEILING])
-    names = [name for name in numeric(rows) if name not in STAMPS]
+    names = in_order(name for name in numeric(rows) if name not in {*STAMPS, *COUNTS})
     key = worst_first(names)
     if key is not None:
         ours = sorted(ours, key=lambda row: _badness(row, names))
     who = f"Of {methods[0].replace('_', ' ')}; " if methods else ""
     column = next((name for name in ("clip", "name") if name in rows[0]), next(iter(rows[0])))
-    text = [name for name in rows[0] if name not in {*names, column, "method", *STAMPS}]
-    columns: list[str] = [column, *text, *names] + (["F1 of the best other", "which"] if others else [])
-    cells = []
-    for row in ours:
-        line: list[Cell] = [row[column], *(row[name] for name in text), *(number(row[name]) for name in names)]
-        if others:
-            line += list(others.get(row[column], (None, "")))
-        cells.append(line)
-    caption = f"{who}the clip with the worst {key} on top. {explained(names)}" if key else explained(names)
-    yield from _folded(columns, cells, "Errors of each clip", caption[:1].upper() + caption[1:], SHOWN_ROWS)
+    rest = [name for name in rows[0] if name not in {*names, column, "method", *STAMPS}]
+    beside = ["F1 of the best other", "which"] if others else []
+    cells: list[list[Cell]] = [
+        [
+            row[column],
+            *(number(row[name]) for name in names),
+            *(others.get(row[column], (None, "")) if others else ()),
+            *(row[name] if number(row[name]) is None else number(row[name]) for name in rest),
+        ]
+        for row in ours
+    ]
+    caption = f"{who}the clip with the worst {key} on top." if key else who
+    columns = [column, *names, *beside, *rest]
+    yield from _folded(columns, cells, heading, caption[:1].upper() + caption[1:], SHOWN_ROWS)
+    yield from explained(names)
 
 
 def worst_first(names: Sequence[str]) -> str | None:
@@ -117,11 +123,11 @@ def group_bars(rows: Sequence[Row], label: str, what: str, caption: str = "", mo
     return [Figures([bars]), Fold("The same as a table", plain_table(ranked))]
 
 
-def explained(names: Sequence[str]) -> str:
-    """What the columns of a table are."""
-    words = [(name, meaning(name)) for name in names]
-    parts = [f"{name}: {found.axis}" for name, found in words if found is not None][:EXPLAINED]
-    return f"{'; '.join(parts)}." if parts else ""
+def explained(names: Sequence[str]) -> Iterator[Block]:
+    """What the columns of a table are, folded away."""
+    rows = [[name, better(name), said(name)] for name in names if said(name)]
+    if rows:
+        yield Fold("What the columns mean", [Table(["column", "better", "what"], rows)])
 
 
 def _badness(row: Mapping[str, str], names: Sequence[str]) -> tuple[float, ...]:
