@@ -4,58 +4,14 @@ A trial writes its metric after every validation into its folder and reads the f
 holds for processes of one machine and for jobs of a cluster with a common file system.
 """
 
-import csv
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from faceimit.tracking.files import write_json, write_text
-
-HISTORY = "history.csv"
-STOPPED = "stopped.json"
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """Why a trial stops: at validation `band` its figure was worse than the one that is needed there."""
-
-    band: int
-    value: float
-    needed: float
-
-
-def stops(
-    own: Sequence[float], everyone: Sequence[Sequence[float]], bands: Sequence[int], eta: float, strict: bool
-) -> Threshold | None:
-    """W&B's rule: at the last band reached, a trial must be among the best 1/eta of all that got there.
-
-    Args:
-        own: figures of this trial, one a validation, lower is better.
-        everyone: figures of all trials, this one too.
-        bands: numbers of validations at which it is judged, rising.
-        eta: only the best 1/eta go on.
-        strict: judge by the figure at the band, not by the best one so far.
-    """
-    reached = [band for band in bands if band <= len(own)]
-    if not reached:
-        return None
-    band = reached[-1]
-    there = sorted(figures[band - 1] for figures in everyone if len(figures) >= band)
-    needed = there[int(len(there) / eta)]
-    value = own[band - 1] if strict else min(own)
-    return Threshold(band, value, needed) if value > needed else None
-
-
-def read_history(folder: Path) -> list[float]:
-    """The figures a trial has logged so far, one a validation; none when it has not come so far."""
-    try:
-        with (folder / HISTORY).open(newline="") as file:
-            return [float(row["value"]) for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        return []
+from faceimit.sweeping.history import HISTORY, STOPPED, Threshold, append_history, read_history, stops
+from faceimit.tracking.files import write_json
 
 
 class SweepHistory(Callback):
@@ -87,7 +43,7 @@ class SweepHistory(Callback):
         value = trainer.callback_metrics.get(self.metric)
         if value is None or not math.isfinite(float(value)):
             return None
-        _append(folder / HISTORY, trainer.global_step, float(value))
+        append_history(folder, trainer.global_step, float(value))
         everyone = [read_history(path.parent) for path in sorted(folder.parent.glob(f"[0-9]*/{HISTORY}"))]
         signed = [[self.sign * figure for figure in figures] for figures in everyone]
         own = [self.sign * figure for figure in read_history(folder)]
@@ -96,10 +52,3 @@ class SweepHistory(Callback):
             value, needed = self.sign * reason.value, self.sign * reason.needed
             write_json(folder / STOPPED, {"validation": reason.band, "value": value, "needed": needed})
         return reason
-
-
-def _append(path: Path, step: int, value: float) -> None:
-    """A row; rows of this step and later, which a resumed run writes again, are dropped."""
-    lines = path.read_text().splitlines()[1:] if path.is_file() else []
-    kept = [line for line in lines if int(line.split(",")[0]) < step]
-    write_text(path, "\n".join(["step,value", *kept, f"{step},{value!r}"]) + "\n")

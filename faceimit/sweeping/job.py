@@ -1,6 +1,5 @@
 """A trial as a job of a Hydra launcher: python -m faceimit.sweeping.job trial=FOLDER."""
 
-import sys
 from pathlib import Path
 
 import hydra
@@ -22,4 +21,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

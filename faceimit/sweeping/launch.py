@@ -12,8 +12,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from faceimit.sweeping.sweepfile import MODULE
+from faceimit.errors import InputError
 from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
+from faceimit.tracking.config import neighbours
 
 LOG = "log.txt"
 
@@ -66,11 +67,16 @@ class HydraJobs:
         options: overrides of it, such as ``hydra.launcher.partition=gpu``.
         jobs: trials of a batch.
         folder: of the sweep.
+
+    Raises:
+        InputError: there is no such launcher.
     """
 
     slots = 1
 
     def __init__(self, name: str, options: Sequence[str], jobs: int, folder: Path) -> None:
+        if name not in launchers():
+            raise InputError(f"no Hydra launcher {name!r} is installed, {neighbours(name, launchers())}")
         self.name, self.options, self.batch, self.folder = name, list(options), jobs, folder
 
     def start(self, trials: Sequence[Trial]) -> "HydraBatch":
@@ -82,7 +88,7 @@ class Process:
     """A trial in a process of its own; the process holds the trial's lock and is interrupted when this one dies."""
 
     def __init__(self, trial: Trial) -> None:
-        self.trials = [trial]
+        self.trials: Sequence[Trial] = [trial]
         self._process: subprocess.Popen | None = None
 
     def poll(self) -> bool:
@@ -133,13 +139,16 @@ class HydraBatch:
             )
 
     def poll(self) -> bool:
-        """Whether the launcher has ended; a trial that it did not get to is failed with the launcher's last word."""
+        """Whether the launcher has ended.
+
+        Raises:
+            InputError: it failed, with trials left to run another time.
+        """
         code = self._process.poll()
         if code is None:
             return False
-        for trial in self.trials:
-            if trial.state == "waiting" and code:
-                trial.end(code, f"the launcher failed: {_last_words(self._log)}")
+        if code and any(trial.state == "waiting" for trial in self.trials):
+            raise InputError(f"the launcher failed: {_last_words(self._log)}; its log is {self._log}")
         return True
 
     def interrupt(self) -> None:
@@ -153,12 +162,21 @@ class HydraBatch:
                 self._process.wait()
 
 
+def launchers() -> list[str]:
+    """Names of the Hydra launchers that are installed."""
+    from hydra.core.config_store import ConfigStore
+    from hydra.core.plugins import Plugins
+
+    Plugins.instance()  # looks for them
+    return sorted(name.removesuffix(".yaml") for name in ConfigStore.instance().list("hydra/launcher"))
+
+
 def _spawn(trial: Trial, handle: int) -> subprocess.Popen:
     last = trial.folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
         shutil.rmtree(last.parent, ignore_errors=True)  # of an attempt that did not get to its first checkpoint
     where = f"resume={trial.folder}" if last.is_file() else f"run_dir={trial.folder}"
-    command = [sys.executable, "-m", "faceimit.sweeping.child", "-m", MODULE, *trial.overrides, where]
+    command = [sys.executable, "-m", "faceimit.sweeping.child", "-m", trial.module, *trial.overrides, where]
     group = os.environ.get("WANDB_RUN_GROUP") or trial.folder.parents[1].name
     environment = os.environ | {"WANDB_RUN_GROUP": group}
     with (trial.folder / LOG).open("ab") as log:
@@ -190,5 +208,6 @@ def _outcome(trial: Trial, code: int) -> tuple[int, str]:
 def _last_words(path: Path) -> str:
     """The sentence after ``error:``, or whatever came last."""
     lines: list[Any] = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    lines = [line for line in lines if "HYDRA_FULL_ERROR" not in line]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     return (errors or lines or ["it said nothing"])[-1]

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from faceimit.sweeping.early import read_history
+from faceimit.sweeping.history import read_history
 from faceimit.sweeping.sweepfile import Sweep
 from faceimit.sweeping.trials import Trial
 
@@ -32,11 +32,8 @@ def size(sweep: Sweep) -> int | None:
 def grid(sweep: Sweep) -> list[dict[str, Any]]:
     """Every combination as W&B lists it: parameters by name, the last one changing fastest, repeated values once."""
     names = [each.name for each in sweep.parameters]
-    found: dict[str, dict[str, Any]] = {}
-    for values in itertools.product(*(each.grid() for each in sweep.parameters)):
-        point = dict(zip(names, values, strict=True))
-        found.setdefault(_identity(point), point)
-    return list(found.values())
+    axes = [{_identity(value): value for value in each.grid()}.values() for each in sweep.parameters]
+    return [dict(zip(names, values, strict=True)) for values in itertools.product(*axes)]
 
 
 def next_choice(sweep: Sweep, trials: Sequence[Trial], seed: int) -> Choice | None:
@@ -94,5 +91,9 @@ def _sampler(sweep: Sweep, seed: int, number: int, draw: int) -> Any:
     return TPESampler(seed=own) if sweep.method == "bayes" and draw < DRAWS // 2 else RandomSampler(seed=own)
 
 
-def _identity(values: Mapping[str, Any]) -> str:
-    return json.dumps(dict(values), sort_keys=True, default=str)
+def _identity(value: Any) -> str:
+    """The same for values that W&B takes as the same: 2 and 2.0 are."""
+    if isinstance(value, Mapping):
+        return json.dumps({name: _identity(each) for name, each in value.items()}, sort_keys=True)
+    whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if whole else value, default=str)

@@ -1,7 +1,6 @@
 """W&B's sweep files: what is in one, checked before the first trial against what faceimit.train takes and logs."""
 
 import difflib
-import itertools
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -21,8 +20,7 @@ KEYS = (
     "early_terminate", "run_cap",
 )  # fmt: skip
 ARGUMENTS = "${args_no_hyphens}"
-MODULE = "faceimit.train"
-COMMAND = f"command: ['${{env}}', '${{interpreter}}', -m, {MODULE}, experiment=NAME, '{ARGUMENTS}']"
+COMMAND = f"command: ['${{env}}', '${{interpreter}}', -m, faceimit.train, experiment=NAME, '{ARGUMENTS}']"
 LONGEST = 100_000  # validations; bands beyond that are never reached
 
 
@@ -38,7 +36,8 @@ class Sweep:
         metric: as the task logs it; "" for a grid or random sweep without one.
         maximize: whether higher is better.
         parameters: sorted by name, the order of W&B's grid.
-        fixed: overrides of every trial, from the file's command.
+        module: that the file's command starts, faceimit.train or one that takes the same overrides.
+        fixed: overrides of every trial, from the command.
         bands: numbers of validations at which bad trials are stopped; empty: never.
         eta, strict: see :func:`faceimit.sweeping.early.stops`.
         run_cap: number of trials, where the file says so.
@@ -51,6 +50,7 @@ class Sweep:
     metric: str
     maximize: bool
     parameters: tuple[Parameter, ...]
+    module: str
     fixed: tuple[str, ...]
     bands: tuple[int, ...]
     eta: float
@@ -88,9 +88,9 @@ def read_sweep(path: Path) -> Sweep:
     if cap is not None and (not isinstance(cap, int) or cap < 1):
         raise InputError(f"{path}: expected run_cap to be 1 or more but got {cap!r}")
     parameters = _parameters(path, content.get("parameters"), method)
-    fixed = _fixed(path, content.get("command"))
+    module, fixed = _command(path, content.get("command"))
     name = str(content.get("name") or path.stem)
-    return Sweep(path, text, name, method, metric, maximize, parameters, fixed, bands, eta, strict, cap)
+    return Sweep(path, text, name, method, metric, maximize, parameters, module, fixed, bands, eta, strict, cap)
 
 
 def check_sweep(sweep: Sweep, more: Sequence[str] = ()) -> dict[str, Any]:
@@ -216,14 +216,13 @@ def _early(path: Path, node: Any) -> tuple[tuple[int, ...], float, bool]:
     return tuple(bands), eta, bool(node.get("strict", True))
 
 
-def _fixed(path: Path, command: Any) -> tuple[str, ...]:
-    """The overrides in the command, which must be a call of faceimit.train that Hydra understands."""
+def _command(path: Path, command: Any) -> tuple[str, tuple[str, ...]]:
+    """The module and the overrides of the command, which must be one that Hydra understands."""
     words = [str(word) for word in command] if isinstance(command, list) else []
-    calls = any(pair == ("-m", MODULE) for pair in itertools.pairwise(words))
-    if not calls or ARGUMENTS not in words:
-        raise InputError(f"{path}: the command must call {MODULE} with Hydra's overrides, write {COMMAND}")
-    rest = words[words.index(MODULE) + 1 :]
-    return tuple(_with_environment(word) for word in rest if word != ARGUMENTS)
+    if "-m" not in words[:-1] or ARGUMENTS not in words:
+        raise InputError(f"{path}: the command must start a module with Hydra's overrides, write {COMMAND}")
+    at = words.index("-m") + 1
+    return words[at], tuple(_with_environment(word) for word in words[at + 1 :] if word != ARGUMENTS)
 
 
 def _with_environment(word: str) -> str:

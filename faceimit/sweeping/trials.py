@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceimit.errors import InputError
-from faceimit.sweeping.early import STOPPED, read_history
+from faceimit.sweeping.history import STOPPED, read_history
 from faceimit.sweeping.sweepfile import Sweep
 from faceimit.tracking.files import write_json, write_text
 
@@ -33,6 +33,7 @@ class Trial:
         number: from 0.
         chosen: the optimiser's choice by parameter (:meth:`faceimit.sweeping.space.Parameter.axis`).
         values: what each parameter is set to.
+        module: what trains it.
         overrides: the words of its command line.
     """
 
@@ -40,6 +41,7 @@ class Trial:
     number: int
     chosen: Mapping[str, Any]
     values: Mapping[str, Any]
+    module: str
     overrides: tuple[str, ...]
 
     @property
@@ -107,10 +109,10 @@ class SweepFolder:
 
     def add(self, sweep: Sweep, fixed: list[str], chosen: Mapping[str, Any], values: Mapping[str, Any]) -> Trial:
         """Write a new trial down before it starts. Its folder ends in a short id, which is the run's id as well."""
-        number = len(self.trials())
+        number = 1 + max((trial.number for trial in self.trials()), default=-1)
         folder = self.path / "trials" / f"{number:04d}-{uuid.uuid4().hex[:6]}"
         overrides = [*fixed, *sweep.overrides(values), _history_override(sweep)]
-        content = {"chosen": dict(chosen), "values": dict(values), "overrides": overrides}
+        content = {"chosen": dict(chosen), "values": dict(values), "module": sweep.module, "overrides": overrides}
         write_json(folder / "trial.json", {"number": number, **content})
         return read_trial(folder / "trial.json")
 
@@ -166,9 +168,8 @@ def read_trial(path: Path) -> Trial:
     content = _json(path)
     if content is None:
         raise InputError(f"{path} is missing or damaged, delete {path.parent} to have the trial run again")
-    return Trial(
-        path.parent, content["number"], content["chosen"], content["values"], tuple(content["overrides"])
-    )  # fmt: skip
+    names = ("number", "chosen", "values", "module")
+    return Trial(path.parent, *(content[name] for name in names), tuple(content["overrides"]))
 
 
 def _json(path: Path) -> dict[str, Any] | None:
