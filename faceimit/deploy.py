@@ -4,6 +4,7 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -56,29 +57,33 @@ def deploy(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     settings = Settings(**{f.name: getattr(args, f.name) for f in fields(Settings)})
     _check_outputs(args)
-    bundle, where = _bundle(args)
-    profile, driver = _robot(args, bundle)
-    source = open_source(args.source, args.fps)
+    with ThreadPoolExecutor(1) as beside:  # the detector takes as long to load as the bundle
+        detector = beside.submit(make_detector, args.faces)
+        bundle, where = _bundle(args)
+        profile, driver = _robot(args, bundle)
+        source = open_source(args.source, args.fps)
     stop = Stop()
     observers = Observers(_observers(args, source))
     with Signals(stop), Keys(stop) as keys:
         print(f"{source.name} -> {where} -> {profile.name} ({type(driver).__name__.lower()}), mode {settings.mode}")
         if keys.listens:
             print(HINT)
-        outcome = run(bundle, source, driver, profile, settings, observers, stop, make_detector, began=began)
+        outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began)
     _write(outcome, source, args)
     _end(outcome)
 
 
 def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path]:
     if args.bundle is not None:
-        if args.landmarks or args.mapping:
-            raise InputError("--landmarks and --mapping are for --checkpoint: a bundle holds its own")
+        if args.landmarks or args.mapping or args.quantize:
+            raise InputError(
+                "--landmarks, --mapping and --quantize are for --checkpoint: a bundle is as it was exported"
+            )
         return load_bundle(args.bundle, args.threads), args.bundle
     from faceimit.tracking.ready_bundle import bundle_of
 
     robot = "ameca" if args.robot == SIMULATED else load_profile(args.robot).name
-    return bundle_of(args.checkpoint, args.landmarks, args.mapping, robot, args.threads)
+    return bundle_of(args.checkpoint, args.landmarks, args.mapping, robot, args.threads, args.quantize)
 
 
 def _robot(args: argparse.Namespace, bundle: Bundle) -> tuple[RobotProfile, Driver]:
@@ -170,6 +175,7 @@ def _parser() -> CommandParser:
     model.add_argument("--bundle", type=Path, metavar="DIR", help="folder of faceimit-export")
     parser.add_argument("--landmarks", metavar="CKPT", help="with --checkpoint: other landmarks than the shipped ones")
     parser.add_argument("--mapping", metavar="CKPT", help="with --checkpoint: another mapping than the shipped one")
+    parser.add_argument("--quantize", choices=("int8",), help="with --checkpoint: the score in 8-bit integers, quicker")
     parser.add_argument("--source", metavar="SOURCE", help="a video, a folder of pictures, camera:N, or a URL")
     parser.add_argument("--fps", type=float, metavar="N", help="of a folder of pictures (default 25)")
     parser.add_argument("--robot", default=SIMULATED, metavar="NAME", help="simulated (default), a profile, or a .yaml")

@@ -27,7 +27,7 @@ class FakeStream:
     def __init__(self):
         self.before, self.owed = None, []
 
-    def push(self, crop):
+    def push(self, crop, missing=0):
         if crop is None:
             owed, self.owed, self.before = self.owed, [], None
             return [*owed, float("nan")]

@@ -130,8 +130,10 @@ def open_session(content: bytes, name: str, threads: int = 1) -> onnxruntime.Inf
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
-    # waiting threads must not take the processor from the other stages; tiny numbers must not slow a step
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # threads wait awake within a step, whose parts take less than waking up does, and asleep between steps, when the
+    # processor is the other stages'; tiny numbers must not slow a step
+    options.add_session_config_entry("session.intra_op.allow_spinning", "1")
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.add_session_config_entry("session.set_denormal_as_zero", "1")
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])

@@ -44,14 +44,20 @@ class ScoreStream:
         self._rate = np.array([fps / BASE_FPS], dtype=np.float32)
         self._begin()
 
-    def push(self, crop: np.ndarray | None) -> list[float]:
+    def push(self, crop: np.ndarray | None, missing: int = 0) -> list[float]:
         """Take the next crop (S, S, 3) uint8 RGB, or None where no face was found.
 
-        Returns the scores known by now, oldest first; NaN for None.
+        Args:
+            crop: as above.
+            missing: frames that were lost before this one: it shows the change of that much more time.
+
+        Returns:
+            The scores known by now, oldest first; NaN for None.
         """
         if crop is None:
             return [*self.finish(), float("nan")]
-        scores, self._state = self._step(checked_crop(crop, self.size), self._rate, self._state)
+        rate = self._rate / np.float32(1 + missing)
+        scores, self._state = self._step(checked_crop(crop, self.size), rate, self._state)
         self._seen += 1
         known = scores.tolist()
         owed = min(self._seen, self.look_ahead)

@@ -8,9 +8,11 @@ Its weights are compiled into the package, so nothing is downloaded, and it take
 import itertools
 import os
 from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -150,6 +152,16 @@ class MediaPipeDetector:
         self._landmarker.close()
 
 
+class AtOnce(Executor):
+    """Does what it is given before it comes back."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """A future that is done; what `fn` raises is raised here."""
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
 class FaceTracker:
     """One face, one calm crop box: feed every picture in order, get its box, or None where there is no face.
 
@@ -160,6 +172,7 @@ class FaceTracker:
     Args:
         detector: finds faces.
         fps: of the pictures (> 0).
+        beside: looks there, one look at a time, and takes the answer up with a later picture; None: looks at once.
     """
 
     EVERY_S = 0.16  # between detections of a face that sits still
@@ -177,11 +190,12 @@ class FaceTracker:
     ZOOMS = (1.0, 0.92, 1.08, 0.96, 1.04)
     CONFIRM = 3  # of len(ZOOMS) looks must agree that a new face is one
 
-    def __init__(self, detector: FaceDetector, fps: float = 25.0) -> None:
+    def __init__(self, detector: FaceDetector, fps: float = 25.0, beside: Executor | None = None) -> None:
         if not fps > 0:
             raise ValueError(f"expected fps > 0 but got {fps}")
-        self._detector = detector
-        self._step = 1.0 / fps
+        self._detector, self._beside = detector, beside or AtOnce()
+        self._usual = self._step = 1.0 / fps
+        self._time: float | None = None
         self.reset()
 
     def reset(self) -> None:
@@ -193,9 +207,17 @@ class FaceTracker:
         self._thumbs: Thumbs | None = None
         self._searches = 0
         self._zooms = itertools.cycle(self.ZOOMS)
+        self._missed = False
+        self._asked: tuple[Callable[..., Any], Future[Any]] | None = None
 
-    def push(self, image: np.ndarray) -> CropBox | None:
-        """Box of the face in the next picture (H, W, 3) uint8 RGB, or None."""
+    def push(self, image: np.ndarray, time_s: float | None = None) -> CropBox | None:
+        """Box of the face in the next picture (H, W, 3) uint8 RGB, or None.
+
+        Args:
+            image: as above.
+            time_s: when it was taken, where pictures may be missing; None: 1/fps after the last.
+        """
+        self._step = self._passed(time_s)
         self._since_look += self._step
         self._since_face += self._step
         if self._box is None:
@@ -203,66 +225,97 @@ class FaceTracker:
         if self._is_cut(image):
             self.reset()
             return None
-        if self._since_look > self.EVERY_S - 1e-6 or self._restless():
-            self._look(image)
-        if self._since_face > self.HOLD_S:
+        self._take_up()
+        if self._asked is None and (self._since_look > self.EVERY_S - 1e-6 or self._restless()):
+            self._since_look = 0.0
+            self._ask(self._look, image, self._box, next(self._zooms))
+            self._take_up()
+        if self._missed and self._since_face > self.HOLD_S:
             self.reset()
             return None
         self._box = self._follow(self._box)
         return self._box
 
-    def _search(self, image: np.ndarray) -> CropBox | None:
-        if self._since_look < self.SEARCH_S - 1e-6:
+    def _passed(self, time_s: float | None) -> float:
+        """Seconds since the last picture; the usual ones at the start, and where the clock stands or went back."""
+        before, self._time = self._time, time_s
+        passed = 0.0 if time_s is None or before is None else time_s - before
+        return passed if 0.0 < passed < float("inf") else self._usual
+
+    def _ask(self, look: Callable[..., Any], *given: Any) -> None:
+        self._asked = look, self._beside.submit(look, *given)
+
+    def _done(self, look: Callable[..., Any]) -> Future[Any] | None:
+        """The look that was asked for, once; None if it was another one, or is not done."""
+        if self._asked is None or self._asked[0] != look or not self._asked[1].done():
             return None
-        self._since_look = 0.0
-        self._searches += 1
-        faces = self._detector.find(image, fine=self._searches % self.FINE_EVERY == 1)
+        future, self._asked = self._asked[1], None
+        return future
+
+    def _search(self, image: np.ndarray) -> CropBox | None:
+        if self._asked is None:
+            if self._since_look < self.SEARCH_S - 1e-6:
+                return None
+            self._since_look = 0.0
+            self._searches += 1
+            self._ask(self._detector.find, image, self._searches % self.FINE_EVERY == 1)
+        found = self._done(self._detector.find)
+        if found is not None and found.result():
+            self._since_look = 0.0
+            self._ask(self._confirm, image, found.result())
+        confirmed = self._done(self._confirm)
+        return None if confirmed is None or not confirmed.result() else self._start(confirmed.result(), image)
+
+    def _confirm(self, image: np.ndarray, faces: list[Face]) -> list[CropBox]:
+        """Boxes of the most prominent face on which several looks agree; none if there is no such face."""
         for face in sorted(faces, key=lambda face: prominence(face.box, image), reverse=True):
             looks = [self._detector.locate(image, face.box, zoom) for zoom in self.ZOOMS]
             boxes = [look.box for look in looks if look is not None]
             if len(boxes) >= self.CONFIRM:
-                return self._start(boxes, image)
-        return None
+                return boxes
+        return []
 
     def _start(self, boxes: list[CropBox], image: np.ndarray) -> CropBox:
         self._places.extend(boxes)
         self._sizes.extend(box.side for box in boxes)
-        self._since_look = self._since_face = 0.0
+        self._since_face = self._since_look
         self._box = self._target()
         self._thumbs = thumbs(image, self._box)
         return self._box
 
-    def _look(self, image: np.ndarray) -> None:
+    def _look(self, image: np.ndarray, box: CropBox, zoom: float) -> Face | None:
+        """The face near where it was, or, after a quick move, the same face somewhere else in the picture."""
+        face = self._detector.locate(image, box, zoom)
+        if face is not None:
+            return face
+        faces = [face for face in self._detector.find(image) if 0.6 < face.box.side / box.side < 1.67]
+        faces = [face for face in faces if _distance(face.box, box) < self.REACH * box.side]
+        if not faces:
+            return None
+        nearest = min(faces, key=lambda face: _distance(face.box, box))
+        return self._detector.locate(image, nearest.box, zoom)
+
+    def _take_up(self) -> None:
+        """What the last look has found, if it is done."""
         assert self._box is not None
-        self._since_look = 0.0
-        zoom = next(self._zooms)
-        face = self._detector.locate(image, self._box, zoom) or self._look_wider(image, zoom)
+        look = self._done(self._look)
+        if look is None:
+            return
+        face = look.result()
+        self._missed = face is None
         if face is None:
             return
-        self._since_face = 0.0
+        self._since_face = self._since_look
         if _distance(face.box, self._target()) > self.FAR * self._box.side:
             # On the move: where it was does not help to say where it is.
             self._places.clear()
         self._places.append(face.box)
         self._sizes.append(face.box.side)
 
-    def _look_wider(self, image: np.ndarray, zoom: float) -> Face | None:
-        """The same face somewhere else in the picture, after a quick move."""
-        assert self._box is not None
-        box, reach = self._box, self.REACH * self._box.side
-        faces = [face for face in self._detector.find(image) if 0.6 < face.box.side / box.side < 1.67]
-        faces = [face for face in faces if _distance(face.box, box) < reach]
-        if not faces:
-            return None
-        nearest = min(faces, key=lambda face: _distance(face.box, box))
-        return self._detector.locate(image, nearest.box, zoom)
-
     def _restless(self) -> bool:
         """Whether to look in every frame: the face was just missed, or is on the move."""
         assert self._box is not None
-        missed = self._since_face > self._since_look + 1e-6
-        last = self._places[-1]
-        return missed or _distance(last, self._box) > self.FAR * self._box.side
+        return self._missed or _distance(self._places[-1], self._box) > self.FAR * self._box.side
 
     def _target(self) -> CropBox:
         x, y = np.mean([(box.x, box.y) for box in self._places], axis=0)

@@ -68,6 +68,10 @@ class ServoModel:
         self.backlash = self.parameters.backlash * differ[2] * self._span
         self._rate = self.parameters.rate * profile.velocity
         self._acceleration = self.parameters.acceleration * profile.acceleration
+        # of a step, worked out once: there are ten of them to a command
+        self._share = np.where(self.lag > 0, 1 - np.exp(-_STEP / np.maximum(self.lag, 1e-9)), 1.0)
+        self._most, self._twice, self._play = self._acceleration * _STEP, 2 * self._acceleration, self.backlash / 2
+        self._latest = float(self.dead_time.max())
         self.reset(profile.neutral, 0.0)
 
     def reset(self, position: np.ndarray, now: float) -> None:
@@ -83,7 +87,7 @@ class ServoModel:
         self._speed = np.zeros_like(pose)
         self._start, self._steps = now, 0
         self._queue: deque[tuple[float, np.ndarray]] = deque()
-        self._taken: deque[tuple[np.ndarray, np.ndarray]] = deque()  # when the drives know it, and what
+        self._taken: deque[tuple[float, np.ndarray]] = deque()  # when the controller took it, and what it rounds to
         self._next_take, self.overrun = now, 0
 
     def command(self, values: np.ndarray, now: float) -> None:
@@ -112,17 +116,15 @@ class ServoModel:
 
     def _advance(self, t: float) -> None:
         self._take(t)
-        while self._taken and (self._taken[0][0] <= t).all():
-            self._known = self._rounded(self._taken.popleft()[1])
+        while self._taken and self._taken[0][0] + self._latest <= t:
+            self._known = self._taken.popleft()[1]
         known = self._known
-        for when, values in self._taken:
-            known = np.where(when <= t, self._rounded(values), known)
-        share = np.where(self.lag > 0, 1 - np.exp(-_STEP / np.maximum(self.lag, 1e-9)), 1.0)
-        self._smooth = self._smooth + share * (known - self._smooth)
+        for taken, values in self._taken:
+            known = np.where(taken + self.dead_time <= t, values, known)
+        self._smooth = self._smooth + self._share * (known - self._smooth)
         self._drive_to(self._smooth)
-        play = self.backlash / 2
-        self._joint = np.clip(self._joint, self._drive - play, self._drive + play)
-        self._joint = np.clip(self._joint, self._profile.low, self._profile.high)
+        joint = np.minimum(np.maximum(self._joint, self._drive - self._play), self._drive + self._play)
+        self._joint = np.minimum(np.maximum(joint, self._profile.low), self._profile.high)
 
     def _take(self, t: float) -> None:
         """The controller takes one command a cycle."""
@@ -130,7 +132,7 @@ class ServoModel:
             sent, values = self._queue.popleft()
             taken = max(sent, self._next_take)
             self._next_take = taken + self.parameters.cycle
-            self._taken.append((taken + self.dead_time, values))
+            self._taken.append((taken, self._rounded(values)))
 
     def _rounded(self, values: np.ndarray) -> np.ndarray:
         if self.parameters.resolution <= 0:
@@ -140,9 +142,10 @@ class ServoModel:
 
     def _drive_to(self, target: np.ndarray) -> None:
         """One step at no more than the rate, from which it can brake, and no more than the acceleration."""
-        error, most = target - self._drive, self._acceleration * _STEP
+        error, most = target - self._drive, self._most
+        length = np.abs(error)
         # the speed from which steps of `most` less each stop at the target
-        stopping = np.sqrt(2 * self._acceleration * np.abs(error) + (most / 2) ** 2) - most / 2
-        speed = np.sign(error) * np.minimum(np.minimum(self._rate, stopping), np.abs(error) / _STEP)
-        self._speed = np.clip(speed, self._speed - most, self._speed + most)
+        stopping = np.sqrt(self._twice * length + (most / 2) ** 2) - most / 2
+        speed = np.copysign(np.minimum(np.minimum(self._rate, stopping), length / _STEP), error)
+        self._speed = np.minimum(np.maximum(speed, self._speed - most), self._speed + most)
         self._drive = self._drive + self._speed * _STEP

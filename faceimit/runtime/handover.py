@@ -42,6 +42,12 @@ class Latest(Generic[Thing]):
             self._ready.notify_all()
 
     @property
+    def empty(self) -> bool:
+        """Nothing lies there now."""
+        with self._ready:
+            return self._thing is None
+
+    @property
     def ended(self) -> bool:
         """Closed, and nothing left to take."""
         with self._ready:

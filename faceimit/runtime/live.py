@@ -45,12 +45,22 @@ class Stop:
 class Looker:
     """Looks at the latest picture in a thread of its own; a context manager.
 
+    Args:
+        capture: gives pictures.
+        looking: at them.
+        timer: with the stage ``wait``.
+        clock: monotonic seconds.
+        spare: called after each picture if no other is waiting.
+
     Attributes:
         decisions: the latest decision nobody has taken yet.
         error: what ended the thread, if it was not the end of the pictures.
     """
 
-    def __init__(self, capture: Capture, looking: Looking, timer: Timer, clock: Clock) -> None:
+    def __init__(
+        self, capture: Capture, looking: Looking, timer: Timer, clock: Clock, spare: Callable[[], None] = lambda: None
+    ) -> None:
+        self._spare = spare
         self._capture, self._looking, self._timer, self._clock = capture, looking, timer, clock
         self.decisions = Latest[Decision]()
         self.error: Exception | None = None
@@ -72,6 +82,8 @@ class Looker:
                 if picture is not None:
                     self._timer.add("wait", self._clock() - picture.captured)
                     self.decisions.put(self._looking.look(picture))
+                    if self._capture.latest.empty:
+                        self._spare()
             self._looking.perception.finish()
         except Exception as error:
             self.error = error

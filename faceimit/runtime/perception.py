@@ -1,10 +1,12 @@
 """From pictures to what is known of the face: crop, score, keyframes, and the robot's controls that show it.
 
-Controls are read from a crop when a mode asks for them, so that a mode that moves at keyframes only pays for those. The
-crops of the last frames are kept, since a keyframe is known only some frames later.
+Controls are read from a crop when a mode asks for them, or before the next picture comes if there is time
+(:meth:`Perception.read_ahead`), so that no command waits for a keyframe's. The crops of the last frames are kept, since
+a keyframe is known only some frames later.
 """
 
 from collections import OrderedDict
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,8 +27,8 @@ STAGES = ("track", "crop", "score", "search", "read")
 class ScoreStream(Protocol):
     """Scores of crops, one for each over time, later by the look-ahead."""
 
-    def push(self, crop: np.ndarray | None) -> list[float]:
-        """Scores known by now, oldest first; NaN for no face."""
+    def push(self, crop: np.ndarray | None, missing: int = 0) -> list[float]:
+        """Scores known by now, oldest first; NaN for no face; after so many frames that are missing."""
         ...
 
     def finish(self) -> list[float]:
@@ -95,6 +97,7 @@ class Perception:
         timer: with :data:`STAGES`.
         search: keyframe search; None: the model's.
         look_ahead_ms: how long a keyframe may take to be known after its score is.
+        beside: where faces are looked for, see :class:`faceimit.data.faces.FaceTracker`.
 
     Attributes:
         frames: pictures looked at.
@@ -112,10 +115,11 @@ class Perception:
         timer: Timer,
         search: SearchParams | None = None,
         look_ahead_ms: float = 200.0,
+        beside: Executor | None = None,
     ) -> None:
         self.model, self.fps = model, fps
         self._reader, self._timer = reader, timer
-        self._tracker = FaceTracker(detector, fps)
+        self._tracker, self._index = FaceTracker(detector, fps, beside), -1
         self._stream = model.score_stream(fps)
         self._search = OnlineSearch(fps, search or model.search, look_ahead_ms)
         self._kept: OrderedDict[int, Kept] = OrderedDict()
@@ -126,7 +130,7 @@ class Perception:
     def push(self, picture: Picture) -> Percept:
         """Look at the next picture."""
         with self._timer.stage("track"):
-            box = self._tracker.push(picture.image)
+            box = self._tracker.push(picture.image, picture.time_s)
         with self._timer.stage("crop"):
             crop = None if box is None else crop_face(picture.image, box, self.model.crop_size)
         number = self.frames
@@ -134,7 +138,8 @@ class Perception:
         self.faces += crop is not None
         self._remember(number, Kept(picture.captured, crop))
         with self._timer.stage("score"):
-            scores = self._stream.push(crop)
+            scores = self._stream.push(crop, max(0, picture.index - self._index - 1))
+        self._index = picture.index
         with self._timer.stage("search"):
             numbered, keyframes = self._found(scores)
         return Percept(number, picture.captured, picture.time_s, box, numbered, keyframes)
@@ -157,6 +162,10 @@ class Perception:
             self.refused += not np.isfinite(values).all()
             kept.controls = values
         return kept.controls if np.isfinite(kept.controls).all() else None
+
+    def read_ahead(self) -> None:
+        """Read the controls of the last frame while there is time: if it proves a keyframe later, nobody waits."""
+        self.controls(self.frames - 1)
 
     def captured(self, number: int) -> float | None:
         """When a recent frame was captured, None if it is forgotten."""

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from faceimit.data.synthetic.generate import RENDERER_VERSION, render_clip
+from faceimit.data.synthetic.version import RENDERER_VERSION
 from faceimit.data.video import write_video
 
 SECONDS, FPS, SIZE = 10, 30.0, 256
@@ -19,6 +19,8 @@ def performance(folder: Path | None = None, seconds: float = SECONDS, size: int 
     base = folder or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "faceimit"
     path = base / f"performance-{RENDERER_VERSION}-{SEED}-{PERSON}-{seconds:g}s-{size}.mp4"
     if not path.is_file():
+        from faceimit.data.synthetic.generate import render_clip
+
         clip = render_clip(SEED, PERSON, frames=round(seconds * FPS), size=size, fps=FPS, clean=True)
         write_video(path, clip.frames, FPS)
     return path

@@ -1,12 +1,11 @@
 """A whole run: parts put together, driven, brought to rest, and summed up, whatever happened on the way."""
 
 import time
-from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
+from faceimit.data.faces import FaceDetector
 from faceimit.errors import InputError
 from faceimit.face.controls import SPAN
 from faceimit.keyframes.search import At
@@ -14,7 +13,6 @@ from faceimit.robot.drivers import Driver
 from faceimit.robot.profile import RobotProfile
 from faceimit.robot.trajectory import make_planner
 from faceimit.runtime.capture import Capture, Clock
-from faceimit.runtime.detection import BackgroundDetector
 from faceimit.runtime.live import Looker, Stop, drive, ease
 from faceimit.runtime.loop import COMMAND_STAGES, Commanding, Looking, Observers
 from faceimit.runtime.modes import make_mode
@@ -39,7 +37,6 @@ class Settings:
         look_ahead_ms: how long a keyframe may take to be known after its score is.
         duration: seconds, None: until the source ends.
         fast: play a recording as fast as it can be looked at, on a counted clock.
-        faces: face detector.
     """
 
     mode: str = "keyframes"
@@ -50,7 +47,6 @@ class Settings:
     look_ahead_ms: float = 100.0
     duration: float | None = None
     fast: bool = False
-    faces: str = "dlib"
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -120,7 +116,7 @@ def run(
     settings: Settings,
     observers: Observers,
     stop: Stop,
-    make_detector: Callable[[str], Any],
+    detector: FaceDetector,
     clock: Clock = time.monotonic,
     began: float | None = None,
 ) -> Outcome:
@@ -134,44 +130,35 @@ def run(
         settings: how.
         observers: of the run; closed at its end.
         stop: asked to end the run.
-        make_detector: see :func:`faceimit.data.faces.make_detector`.
+        detector: of faces; closed at the end.
         clock: monotonic seconds.
         began: when the program began, on that clock; None: now.
 
     Raises:
         InputError: the robot cannot be reached, or settings do not fit, before anything moves.
     """
-    if settings.fast and source.live:
-        raise InputError(f"{source.name} is live and cannot be played as fast as possible, leave out --fast")
     began = clock() if began is None else began
     timer = Timer("wait", *STAGES, *COMMAND_STAGES)
-    mode = make_mode(settings.mode, settings.at, settings.uniform_rate)
-    detector = make_detector(settings.faces)
-    if not settings.fast:
-        detector = BackgroundDetector(make_detector(settings.faces), detector)
+    # a look for the face takes 5 to 150 ms: live it runs beside the networks
+    beside = None if settings.fast else ThreadPoolExecutor(1, thread_name_prefix="find")
     try:
+        if settings.fast and source.live:
+            raise InputError(f"{source.name} is live and cannot be played as fast as possible, leave out --fast")
+        mode = make_mode(settings.mode, settings.at, settings.uniform_rate)
         search = replace(bundle.search, at=mode.at)
         reader = make_reader(bundle, profile)
-        perception = Perception(bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms)
+        perception = Perception(bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms, beside)
         planner = make_planner(settings.planner, profile)
-        warm_up(bundle, reader)
         commanding = Commanding(driver, planner, profile, timer, observers)
         parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, began)
         error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)
     finally:
+        if beside is not None:
+            beside.shutdown(cancel_futures=True)
         detector.close()
         observers.tell("close")
     status = FAILED if error is not None else stop.reason or DONE
     return Outcome(status, _summary(parts, driver, settings, status, error), error)
-
-
-def warm_up(bundle: Any, reader: Reader) -> None:
-    """Run the networks once, so that the first picture does not wait for them."""
-    crop = np.full((bundle.crop_size, bundle.crop_size, 3), 127, dtype=np.uint8)
-    stream = bundle.score_stream(25.0)
-    stream.push(crop)
-    stream.push(crop)
-    bundle.controls(crop) if isinstance(reader, MappingReader) else bundle.landmarks(crop)
 
 
 def _drive(
@@ -201,7 +188,7 @@ def _drive(
 
 def _live(parts: Parts, looking: Looking, settings: Settings, stop: Stop, clock: Clock) -> None:
     parts.commanding.start(clock())
-    looker = Looker(parts.capture, looking, parts.timer, clock)
+    looker = Looker(parts.capture, looking, parts.timer, clock, parts.perception.read_ahead)
     with parts.capture, looker:
         drive(parts.capture, looker, parts.commanding, stop, settings.rate, settings.duration, clock)
 

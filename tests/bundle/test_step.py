@@ -69,6 +69,16 @@ def test_gaps_and_restarts_equal_the_chunked_scorer():
     assert found == pytest.approx(expected, abs=1e-5, nan_ok=True)
 
 
+def test_after_missing_frames_the_change_is_that_of_more_time():
+    """Every second frame of a clip, said to be that, scores as a clip of half the frame rate does."""
+    net, frames = network(kernels=(), look_ahead=0), crops(12)[::2]
+    stream = torch_stream(net, 50.0)
+    found = [score for frame in frames for score in stream.push(frame, missing=1)] + stream.finish()
+    expected = clip_scores(net, frames, 25.0)
+    assert found[1:] == pytest.approx(expected[1:], abs=1e-5)
+    assert np.abs(expected - clip_scores(net, frames, 50.0))[1:].max() > 0.01
+
+
 def test_pending_scores_are_those_of_a_clip_that_ends_now():
     net, frames = network(), crops(10)
     stream = torch_stream(net)

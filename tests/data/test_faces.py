@@ -1,5 +1,6 @@
 import functools
 import itertools
+from concurrent.futures import Executor, Future
 
 import cv2
 import numpy as np
@@ -57,6 +58,71 @@ def test_the_frame_rate_changes_nothing_in_seconds():
     slow = track([picture(40 + 20 * t / 25, 60) for t in range(50)], fps=25.0)
     fast = track([picture(40 + 20 * t / 50, 60) for t in range(100)], fps=50.0)
     assert fast[98].x == pytest.approx(slow[49].x, abs=1.5)
+
+
+def test_missing_pictures_change_nothing_in_seconds():
+    images = [picture(40 + 20 * t / 25, 60) for t in range(70)]
+    whole, tracker = track(images), FaceTracker(SquareDetector(), 25.0)
+    thinned = {t: tracker.push(images[t], t / 25) for t in range(70) if t < 20 or t % 3 == 0}
+    assert thinned[69].x == pytest.approx(whole[69].x, abs=2)
+    untold = FaceTracker(SquareDetector(), 25.0)
+    late = [untold.push(images[t]) for t in range(70) if t < 20 or t % 3 == 0]
+    assert late[-1].x < thinned[69].x - 2
+
+
+def test_a_pause_of_the_pictures_loses_no_face_and_a_clock_may_go_back():
+    tracker = FaceTracker(SquareDetector(), 25.0)
+    times = [*np.arange(10) / 25, *(5 + np.arange(10) / 25), *(1 + np.arange(10) / 25), float("nan")]
+    assert all(tracker.push(picture(80, 60), time_s) is not None for time_s in times)
+
+
+class Beside(Executor):
+    """Looks when it is told to."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, fn, /, *args):
+        future = Future()
+        self.waiting.append((future, fn, args))
+        return future
+
+    def work(self):
+        for future, fn, args in self.waiting:
+            future.set_result(fn(*args))
+        self.waiting = []
+
+
+def beside(images, patience):
+    """Boxes of pictures whose looks are done every so many pictures, and the looks under way at a time."""
+    aside = Beside()
+    tracker = FaceTracker(SquareDetector(), 25.0, aside)
+    boxes, most = [], 0
+    for t, image in enumerate(images):
+        boxes.append(tracker.push(image, t / 25))
+        most = max(most, len(aside.waiting))
+        if t % patience == 0:
+            aside.work()
+    return boxes, most
+
+
+@pytest.mark.parametrize("patience", [1, 3, 9])
+def test_looks_beside_hold_up_nothing_and_are_taken_up_later(patience):
+    xs = 40 + 0.6 * np.arange(100)
+    boxes, most = beside([picture(x, 60) for x in xs], patience)
+    assert most == 1
+    first = next(t for t, box in enumerate(boxes) if box is not None)
+    assert first == patience + 1
+    assert all(box is not None for box in boxes[first:])
+    away = [abs(box.x - x) / box.side for box, x in zip(boxes[first:], xs[first:], strict=True)]
+    assert max(away) < 0.4
+
+
+def test_a_face_that_goes_is_lost_although_looks_are_slow():
+    boxes, _ = beside([picture(80, 60)] * 30 + [picture(0, 0, side=0)] * 40 + [picture(80, 60)] * 40, 4)
+    assert boxes[29] is not None
+    assert boxes[45:70] == [None] * 25
+    assert boxes[-1] is not None
 
 
 def test_a_face_that_goes_is_held_shortly_then_invalid_and_found_again():

@@ -56,7 +56,7 @@ def test_memory_is_flat(seconds):
     profile, memory = load_profile("ameca"), Memory()
     outcome = run(
         FakeBundle(), Endless(seconds), Forgetful(profile), profile, Settings(fast=True, mode="hybrid"),
-        Observers([memory]), Stop(), lambda name: SquareDetector(),
+        Observers([memory]), Stop(), SquareDetector(),
     )  # fmt: skip
     assert outcome.summary["frames"] == 30 * seconds
     assert outcome.summary["limit_violations"] == 0

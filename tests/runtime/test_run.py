@@ -58,7 +58,7 @@ def go(images, robot=None, bundle=None, stop=None, observers=(), source=None, **
         Settings(**{"fast": True, **settings}),
         Observers(list(observers)),
         stop or Stop(),
-        lambda name: SquareDetector(),
+        SquareDetector(),
     )
     safe(robot, outcome)
     return robot, outcome.summary, outcome
@@ -217,7 +217,7 @@ def test_a_clock_that_steps_back():
     robot, source = FakeRobot(PROFILE), Pictures(moving(60), live=True)
     outcome = run(
         FakeBundle(), source, robot, PROFILE, Settings(mode="streaming", duration=20),
-        Observers(), _stop_later(2.0), lambda name: SquareDetector(), clock,
+        Observers(), _stop_later(2.0), SquareDetector(), clock,
     )  # fmt: skip
     safe(robot, outcome)
     assert max(np.diff([now for now, _ in robot.log])) < 0.2

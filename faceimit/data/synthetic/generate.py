@@ -13,11 +13,9 @@ from faceimit.data.synthetic import camera, motion, scene
 from faceimit.data.synthetic.identity import draw_identity
 from faceimit.data.synthetic.pool import render_all
 from faceimit.data.synthetic.render import SUPERSAMPLING, Drive, FaceRenderer, draw, frame_camera
+from faceimit.data.synthetic.version import RENDERER_VERSION
 from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
-
-# Part of the cache key: raise it whenever rendered clips change.
-RENDERER_VERSION = 6
 
 # First identity of each split; splits are this far apart, so they never share a person.
 SPLITS: dict[str, int] = {"train": 0, "val": 10_000_000, "test": 20_000_000}
