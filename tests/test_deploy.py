@@ -75,7 +75,7 @@ def test_summary_recording_and_page(bundle, video, tmp_path, capsys):
     assert frames[-1].image[:, 256:].std() > 10
     page = (record / "summary.html").read_text()
     assert "kept the robot" in page
-    assert page.count("data:image/png") == 3
+    assert page.count("data:image/png") == 4
     assert not [path for path in record.iterdir() if path.name.startswith(".")]
 
 

@@ -64,6 +64,19 @@ def other_task(path, task):
     return path
 
 
+@pytest.mark.parametrize("arguments", [{"stages": 4}, {"width": -1}, {}], ids=["unknown", "impossible", "other"])
+@pytest.mark.parametrize(
+    ("option", "task"),
+    [("--landmarks", "faceimit.tasks.landmark.LandmarkTask"), ("--mapping", "faceimit.tasks.control.ControlTask")],
+)
+def test_a_checkpoint_of_another_architecture_is_refused(tmp_path, capsys, option, task, arguments):
+    path = tmp_path / "old.ckpt"
+    content = {"state_dict": {"net.gone": torch.zeros(1)}, "faceimit": {"task": task, "arguments": arguments}}
+    torch.save(content, path)
+    refused("train it again", capsys, "--checkpoint", "shipped", option, path, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_checkpoint_of_a_run_becomes_a_bundle(run_folder, tmp_path, capsys):
     out, checkpoint = tmp_path / "new" / "bundle", run_folder / "checkpoints" / "best.ckpt"
     words = ["--checkpoint", checkpoint, "--landmarks", "none", "--mapping", "none", "--out", out, "--robot", "virtual"]

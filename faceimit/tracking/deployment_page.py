@@ -42,7 +42,7 @@ def deployment_page(summary: Mapping[str, Any], recording: Recording) -> str:
     sections = [
         Section("What happened", [Findings(_findings(summary), "The run went as it should.")]),
         Section("Scores and commands", [Figures(_figures(recording))]),
-        Section("Time of each stage", [table]),
+        Section("Time of each stage", [Figures([_stage_figure(latency)]), table]),
     ]
     return Page(
         title=f"{summary['robot']} imitates {Path(str(summary['source'])).name}",
@@ -55,7 +55,8 @@ def deployment_page(summary: Mapping[str, Any], recording: Recording) -> str:
 
 def _facts(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
     end = summary["latency_ms"].get("end_to_end")
-    facts = [(name.replace("_", " "), f"{summary[name]:,}") for name in ("frames", "keyframes", "commands")]
+    counts = ("frames", "keyframes", "commands", "stale_holds", "dropped_frames")
+    facts = [(name.replace("_", " "), f"{summary[name]:,}") for name in counts]
     facts += [("frames a second", f"{summary['fps']:.1f}")]
     return facts + ([("end to end, p95", f"{end['p95']:.1f} ms")] if end else [])
 
@@ -93,9 +94,11 @@ def _stages(latency: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 def _figures(recording: Recording) -> list[Figure]:
     keyframes = _keyframe_tiles(recording)
-    moved = "The controls that moved most, from neutral, in shares of their range."
+    held = _held(recording)
+    grey = f" Grey: the robot held or went to neutral, {sum(b - a for a, b in held):.1f} s in all." if held else ""
+    moved = f"The controls that moved most, from neutral, in shares of their range.{grey}"
     figures = [
-        Figure(_score_plot(recording), "score over time with keyframes", "Score and keyframes.", wide=True),
+        Figure(_score_plot(recording), "score over time with keyframes", f"Score and keyframes.{grey}", wide=True),
         Figure(_control_plot(recording), "controls over time", moved, wide=True),
     ]
     if keyframes is not None:
@@ -113,6 +116,7 @@ def _score_plot(recording: Recording) -> bytes:
     for i, number in enumerate(recording.tables["keyframes"]["number"]):
         if number < len(times):
             axes[0].axvline(times[number], color="tab:orange", lw=0.8, label="keyframe" if i == 0 else None)
+    _shade(axes, recording)
     axes[0].set(ylabel="score", ylim=(-0.02, 1.02), xlabel="seconds")
     axes[0].legend(loc="upper right", fontsize=8)
     return png(figure)
@@ -131,15 +135,45 @@ def _control_plot(recording: Recording) -> bytes:
             axis.plot(seconds, shares[name][:, column], style, lw=1, label=name)
         axis.set_ylabel(CONTROLS[column].name.replace(" ", "\n"), fontsize=7, rotation=0, ha="right", va="center")
         axis.margins(x=0)
+    _shade(axes, recording)
     axes[0].legend(loc="upper right", fontsize=7, ncol=3)
     axes[-1].set_xlabel("seconds")
     return png(figure)
 
 
-def _plot(rows: int) -> tuple[Any, Any]:
+def _held(recording: Recording) -> list[tuple[float, float]]:
+    """From when to when the robot held for want of a face, in seconds from the first frame."""
+    table, (_, start) = recording.tables["commands"], _times(recording)
+    edges = np.flatnonzero(np.diff(table["holding"].astype(np.int8), prepend=0, append=0))
+    seconds = np.append(table["now"], table["now"][-1:]) - start
+    return [(float(seconds[a]), float(seconds[b])) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _shade(axes: Any, recording: Recording) -> None:
+    for begin, end in _held(recording):
+        for axis in axes:
+            axis.axvspan(begin, end, color="0.85", zorder=0)
+
+
+def _stage_figure(latency: Mapping[str, Any]) -> Figure:
+    """Each stage's usual and slow times beside each other."""
+    names = [name for name in latency if name != "keyframe_to_command"]
+    figure, (axis,) = _plot(1, 0.35 * len(names))
+    places = np.arange(len(names))
+    for n, (share, colour) in enumerate((("p50", "tab:blue"), ("p95", "tab:orange"), ("p99", "tab:red"))):
+        axis.barh(places + 0.27 * (n - 1), [latency[name][share] for name in names], 0.25, color=colour, label=share)
+    axis.axvline(FRAME_MS, color="0.5", lw=1, ls="--", label=f"{FRAME_MS} ms")
+    axis.set(yticks=places, yticklabels=[name.replace("_", " ") for name in names], xlabel="ms")
+    axis.invert_yaxis()
+    axis.legend(loc="lower right", fontsize=8)
+    return Figure(png(figure), "time of each stage", "Milliseconds a frame or command; dashed: the aim.", wide=True)
+
+
+def _plot(rows: int, height: float = 0.7) -> tuple[Any, Any]:
+    """A figure of so many rows, each so many inches high."""
     from matplotlib.figure import Figure as Canvas
 
-    figure = Canvas(figsize=(12, 1.4 + 0.7 * rows), layout="constrained")
+    figure = Canvas(figsize=(12, 1.4 + height * rows), layout="constrained")
     return figure, np.atleast_1d(figure.subplots(rows, 1, sharex=True))
 
 

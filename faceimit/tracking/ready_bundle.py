@@ -18,7 +18,12 @@ _WEIGHTS = ("keyframe", "landmarks", "mapper")
 
 
 def bundle_of(
-    checkpoint: str, landmarks: str | None = None, mapping: str | None = None, robot: str = "ameca", threads: int = 1
+    checkpoint: str,
+    landmarks: str | None = None,
+    mapping: str | None = None,
+    robot: str = "ameca",
+    threads: int = 1,
+    quantize: str | None = None,
 ) -> tuple[Bundle, Path]:
     """Load the bundle of a checkpoint, exporting it first if that was not done yet or the bundle is damaged.
 
@@ -30,6 +35,7 @@ def bundle_of(
         mapping: likewise.
         robot: profile it is meant for.
         threads: of each graph.
+        quantize: None or "int8".
 
     Returns:
         The bundle and its folder: ``bundles/`` in the run, or the user's cache where the run cannot be written.
@@ -37,13 +43,16 @@ def bundle_of(
     Raises:
         InputError: what the export refuses.
     """
-    folder = _place(checkpoint) / f"{robot}-{_key([checkpoint, landmarks, mapping])}"
+    folder = _place(checkpoint) / "-".join(
+        [robot, *([quantize] if quantize else []), _key([checkpoint, landmarks, mapping])]
+    )
     if folder.is_dir():
         try:
             return load_bundle(folder, threads), folder
         except InputError:
             pass  # damaged, or written by another version: made anew
     options = [("--checkpoint", checkpoint), ("--landmarks", landmarks), ("--mapping", mapping), ("--robot", robot)]
+    options += [("--quantize", quantize)]
     words = [word for option, value in options if value is not None for word in (option, value)]
     command = [sys.executable, "-m", "faceimit.export", *words, "--out", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
