@@ -9,6 +9,8 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from faceimit.tasks.schedule import time_used
+
 EXPERIMENT = ["experiment=keyframe_multitask", "profile=tiny", "logger=none", "trainer.accelerator=cpu"]
 
 
@@ -59,9 +61,10 @@ class DummyTask(pl.LightningModule):
     metrics = ("val/loss", "val/F1", "test/loss")
     monitor = ("val/loss", "min")
 
-    def __init__(self, lr: float = 0.05, dropout: float = 0.2, seconds_a_step: float = 0.0):
+    def __init__(self, lr: float = 0.05, dropout: float = 0.2, seconds_a_step: float = 0.0, by_the_clock: bool = False):
         super().__init__()
         self.lr = lr
+        self.by_the_clock = by_the_clock
         self.seconds_a_step = seconds_a_step
         self.net = torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.Dropout(dropout), torch.nn.Linear(16, 1))
 
@@ -86,7 +89,10 @@ class DummyTask(pl.LightningModule):
 
     def configure_optimizers(self):
         optimiser = torch.optim.Adam(self.parameters(), lr=self.lr)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 30)
+        if self.by_the_clock:
+            schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda _: 1 - time_used(self.trainer))
+        else:
+            schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 30)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 

@@ -102,6 +102,7 @@ class FlowClips(LightningDataModule):
         with_flow: give exact flow in training as well, for the supervised reference.
         people: rendered persons whose stills give the layers; 0 for none.
         extra: folders of further clip files to train on (e.g. crops of real videos).
+        renderers: processes that render; None: one a core.
     """
 
     def __init__(
@@ -117,11 +118,13 @@ class FlowClips(LightningDataModule):
         with_flow: bool = False,
         people: int = 24,
         extra: Sequence[str] = (),
+        renderers: int | None = None,
     ) -> None:
         super().__init__()
         self.root, self.clips, self.frames, self.size = Path(root), dict(clips), frames, size
         self.window, self.batch_size, self.seed, self.workers = window, batch_size, seed, workers
         self.with_flow, self.people, self.extra = with_flow, people, [Path(folder) for folder in extra]
+        self.renderers = renderers
         self.train: FlowWindows | None = None
 
     def _rendered(self, split: str, count: int, clean: bool, flow: bool = True) -> list[Path]:
@@ -129,7 +132,8 @@ class FlowClips(LightningDataModule):
 
         if not count:
             return []
-        return prepare(self.root, split, count, self.seed, self.frames, self.size, flow=flow, clean=clean)
+        settings = (split, count, self.seed, self.frames, self.size, flow, self.renderers)
+        return prepare(self.root, *settings, clean=clean)
 
     def _measured(self, split: str) -> list[tuple[Path, bool]]:
         noisy = (self.clips[split] + 1) // 2

@@ -9,7 +9,7 @@ from torch import Tensor
 from torchmetrics import Metric
 
 from faceimit.errors import InputError
-from faceimit.face.landmarks import GROUPS, OUTER_EYE_CORNERS
+from faceimit.face.landmarks import COUNT, GROUPS, OUTER_EYE_CORNERS
 
 LIMIT = 8.0  # percent: a face beyond it is a failure
 NAMES = ("NME", "FR", "AUC", "NME_no_jaw")
@@ -67,6 +67,7 @@ class LandmarkErrors(Metric):
         self.limit = limit
         for name in ("error", "failures", "area", "inner", "faces"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("points", torch.zeros(COUNT, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, points: Tensor, target: Tensor) -> None:
         """Add faces: (N, 68, 2) each, in pixels."""
@@ -78,7 +79,13 @@ class LandmarkErrors(Metric):
         self.failures += (errors > self.limit).sum()
         self.area += (1 - errors / self.limit).clamp(min=0).sum()
         self.inner += normalised_error(points, target, inner).sum()
+        self.points += ((points - target).norm(dim=-1) / inter_ocular(target).unsqueeze(-1) * 100).sum(dim=0)
         self.faces += len(errors)
+
+    def by_group(self) -> dict[str, float]:
+        """NME of the points of each group of :data:`faceimit.face.landmarks.GROUPS`; NaN before the first face."""
+        means = self.points / self.faces
+        return {group: float(means[list(places)].mean()) for group, places in GROUPS.items()}
 
     def compute(self) -> dict[str, Tensor]:
         """The errors over all faces so far, by name."""

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from faceimit.data.control_augment import augment, control_strength
 from faceimit.data.sharding import anybody, once
 from faceimit.errors import InputError
-from faceimit.face.controls import NAMES, NEUTRAL, SPAN
+from faceimit.face.controls import CONTROLS, NAMES, NEUTRAL, SPAN
 from faceimit.losses.control import control_loss, known_controls, matching_loss, place_loss
 from faceimit.metrics.control import NAMES_OF_ERRORS, ControlErrors
 from faceimit.nets.mapper import ControlMapper, load_mapper
@@ -76,6 +76,7 @@ class ControlTask(pl.LightningModule):
         self.net = self.net.to(memory_format=torch.channels_last)
         self.strength = None if augmentation is None else control_strength(augmentation)
         self.errors = nn.ModuleDict({kind: ControlErrors() for kind in SETS})
+        self._tables: dict[str, list[dict[str, Any]]] = {}
         self._shown: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     # ------------------------------------------------------------------ training
@@ -172,9 +173,12 @@ class ControlTask(pl.LightningModule):
     def _report(self, stage: str) -> dict[str, float]:
         """Log the figures of every set that was shown, and forget it."""
         found: dict[str, float] = {}
+        self._tables = {}
         for name, metric in self.errors.items():
             if anybody(len(metric) > 0, self.device):
                 found |= {f"{error}{SETS[name]}": float(value) for error, value in metric.compute().items()}
+                with metric.sync_context():
+                    self._tables[f"controls{SETS[name]}"] = control_rows(metric.by_control())
             metric.reset()
         finite = {f"{stage}/{name}": value for name, value in found.items() if np.isfinite(value)}
         self.log_dict(finite, sync_dist=True)
@@ -183,6 +187,10 @@ class ControlTask(pl.LightningModule):
     def net_arguments(self) -> dict[str, Any]:
         """What the network was built with, in plain types."""
         return {name: self.hparams[name] for name in NET_ARGUMENTS}
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Error of each control in the sets measured last: of the robot, and of the others."""
+        return self._tables
 
     def figures(self) -> dict[str, Any]:
         """The picture validated last, its controls and ours as bars, as a Matplotlib figure."""
@@ -202,6 +210,17 @@ class ControlTask(pl.LightningModule):
         right.set_xlabel("deviation from neutral, share of the range")
         right.legend(frameon=False)
         return {"controls": figure}
+
+
+def control_rows(errors: Tensor) -> list[dict[str, Any]]:
+    """(30,) normalised errors -> a row a control: its error as a share of the range and in its unit; None: unknown."""
+    rows = []
+    for control, error in zip(CONTROLS, errors.tolist(), strict=True):
+        known = np.isfinite(error)
+        about = {"control": control.name, "part": control.part, "unit": control.unit}
+        span = control.high - control.low
+        rows.append(about | {"MAE": error if known else None, "MAE_in_unit": error * span if known else None})
+    return rows
 
 
 def load_start(net: ControlMapper, source: str) -> None:

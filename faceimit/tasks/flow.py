@@ -8,7 +8,7 @@ from pytorch_lightning import LightningModule
 from torch import Tensor, nn
 
 from faceimit.data.known_warp import KnownWarpParams, corrupt, corrupted, joined, layered_pair, warped_pair
-from faceimit.data.sharding import anybody, once
+from faceimit.data.sharding import anybody, gathered, numbered, once
 from faceimit.errors import InputError
 from faceimit.losses.endpoint import endpoint_loss
 from faceimit.losses.occlusion import visible_by_consistency
@@ -16,7 +16,7 @@ from faceimit.losses.photometric import brightness_loss, census_loss
 from faceimit.losses.smoothness import smoothness_loss
 from faceimit.losses.ssim import blur, resize_to, ssim_pyramid_loss
 from faceimit.metrics.classical_flow import dis, farneback, flow_of_pairs
-from faceimit.metrics.flow import EndPointError
+from faceimit.metrics.flow import EndPointError, endpoint_error
 from faceimit.metrics.flow_chain import chained_flow
 from faceimit.nets.fastflownet import FastFlowNet, FlowPyramid, load_flow_weights
 from faceimit.nets.warp import warp
@@ -88,6 +88,8 @@ class FlowTask(LightningModule):
         stages |= {method: nn.ModuleDict({name: EndPointError() for name in SLICES}) for method in CLASSICAL}
         self.errors = nn.ModuleDict(stages)
         self._example: dict[str, Any] = {}
+        self._clips: dict[int, dict[str, Any]] = {}  # by clip number
+        self._rows: list[dict[str, Any]] = []  # of the last validation or test
 
     def forward(self, previous: Tensor, current: Tensor) -> Tensor:
         """Flow of frame t to t-1 at full resolution: two (N, 3, H, W) in [0, 1] RGB -> (N, 2, H, W) px."""
@@ -214,6 +216,10 @@ class FlowTask(LightningModule):
         frames, noise_free = batch["frames"][0], bool(batch.get("noise_free", torch.tensor(False)).any())
         if "flow" not in batch:
             return
+        number = numbered(batch, self._clips)
+        name = str(batch["name"][0]) if "name" in batch else str(number)
+        row: dict[str, Any] = {"clip": name, "frames": len(frames), "noise_free": noise_free}
+        self._clips[number] = row
         for gap in GAPS:
             if gap >= len(frames):
                 continue
@@ -222,19 +228,27 @@ class FlowTask(LightningModule):
             target, visible = target[::every], visible[::every]
             ours = torch.cat([self(a.float() / 255, b.float() / 255) for a, b in _chunks(previous, current)])
             self._count(stage, ours, target, visible, gap, noise_free)
+            if gap == 1:
+                row["EPE"] = float(endpoint_error(ours, target, visible))
             if gap == 2:
                 self._keep_example(current, target, ours)
             if stage == "test":
                 pictures = [x.permute(0, 2, 3, 1).cpu().numpy() for x in (previous, current)]
-                for name, method in (("farneback", farneback()), ("dis", dis())):
-                    flow = torch.from_numpy(flow_of_pairs(method, *pictures)).to(target)
-                    self._count(name, flow, target, visible, gap, noise_free)
+                for method, compute in (("farneback", farneback()), ("dis", dis())):
+                    flow = torch.from_numpy(flow_of_pairs(compute, *pictures)).to(target)
+                    if gap == 1:
+                        row[f"EPE_{method}"] = float(endpoint_error(flow, target, visible))
+                    self._count(method, flow, target, visible, gap, noise_free)
 
     def _keep_example(self, frames: Tensor, target: Tensor, flow: Tensor) -> None:
         busiest = int(target.norm(dim=1).mean(dim=(1, 2)).argmax())
         picture = frames[busiest].permute(1, 2, 0).cpu().numpy()
         flows = {"exact": target[busiest], "ours": flow[busiest]}
         self._example = {"frame": picture} | {name: x.float().cpu().numpy() for name, x in flows.items()}
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """EPE of each clip of the last validation or test, of neighbouring frames."""
+        return {"clips": self._rows}
 
     def figures(self) -> dict[str, Any]:
         """Frame, exact flow and ours of the last clip measured, as a Matplotlib figure."""
@@ -257,12 +271,18 @@ class FlowTask(LightningModule):
     def on_validation_epoch_end(self) -> None:
         """Log and forget."""
         self._report("val", "val", "")
+        self._take_rows()
 
     def on_test_epoch_end(self) -> None:
         """Log ours and the classical ones."""
         self._report("test", "test", "")
+        self._take_rows()
         for name in CLASSICAL:
             self._report(name, "test", f"_{name}")
+
+    def _take_rows(self) -> None:
+        self._rows = gathered(self._clips)
+        self._clips.clear()
 
     def _report(self, who: str, stage: str, suffix: str) -> None:
         for name, metric in self.errors[who].items():

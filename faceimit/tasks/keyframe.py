@@ -22,13 +22,14 @@ from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import SCALES, KeyframeNet, KeyframeOutput, score_clip
 from faceimit.tasks import pictures
+from faceimit.tasks.clip_records import Scored, clip_rows, score_records
 from faceimit.tasks.flow_cache import FlowCache, as_float, fill
 from faceimit.tasks.schedule import cosine, time_used
 
 LOSSES = ("mse", "slope", "velocity", "correlation", *TERMS)
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout", "scales")
 Batch = Mapping[str, Any]
-Scored = tuple[np.ndarray, np.ndarray, float]  # predicted and true score of a clip (T,), NaN where invalid, and its fps
+RECORDED = 16  # clips whose score is kept
 
 
 class KeyframeTask(pl.LightningModule):
@@ -108,8 +109,9 @@ class KeyframeTask(pl.LightningModule):
         self.joint, self.joint_every = joint, joint_every
         self.search = SearchParams()
         self.c_ref: float | None = None
-        self._shown: tuple[np.ndarray, np.ndarray, float, Tensor] | None = None  # the clip scored last
+        self._shown: tuple[Scored, Tensor] | None = None  # the clip scored last, and its frames
         self._scored: dict[int, Scored] = {}  # by clip number
+        self._clips: list[Scored] = []  # of the last validation or test
 
     # ------------------------------------------------------------------ training
 
@@ -200,21 +202,24 @@ class KeyframeTask(pl.LightningModule):
             self._score_batch(mine)
 
     def on_validation_epoch_end(self) -> None:
-        scored = gathered(self._scored)  # of all processes: the search is chosen on all clips
-        truths = [true_keyframes(target, fps) for _, target, fps in scored]
+        scored = self._take_scored()  # of all processes: the search is chosen on all clips
+        truths = [true_keyframes(clip.target, clip.fps) for clip in scored]
         if not self.trainer.sanity_checking:
-            self.search = tune([score for score, _, _ in scored], truths, [fps for _, _, fps in scored])
+            self.search = tune([clip.score for clip in scored], truths, [clip.fps for clip in scored])
         values = self._evaluate(scored, truths)
         values["loss"] = values["mse"] * self.weights["mse"] + values["slope"] * self.weights["slope"]
         self.log_dict({f"val/{name}": value for name, value in values.items()}, sync_dist=True)
         self.print_progress(values)
-        self._scored.clear()
 
     def on_test_epoch_end(self) -> None:
-        scored = gathered(self._scored)
-        values = self._evaluate(scored, [true_keyframes(target, fps) for _, target, fps in scored])
+        scored = self._take_scored()
+        values = self._evaluate(scored, [true_keyframes(clip.target, clip.fps) for clip in scored])
         self.log_dict({f"test/{name}": value for name, value in values.items()}, sync_dist=True)
+
+    def _take_scored(self) -> list[Scored]:
+        self._clips = gathered(self._scored)
         self._scored.clear()
+        return self._clips
 
     def print_progress(self, values: Mapping[str, float]) -> None:
         """One line a validation, above the progress bar."""
@@ -228,13 +233,14 @@ class KeyframeTask(pl.LightningModule):
         valid = batch["valid"][0].cpu().numpy()
         target = batch["score"][0].cpu().numpy().astype(np.float64)
         both = [np.where(valid, values, np.nan) for values in (predicted, target)]
-        scored = both[0], both[1], float(batch["fps"][0])
+        scored = Scored(both[0], both[1], float(batch["fps"][0]), str(batch["name"][0]))
         self._scored[numbered(batch, self._scored)] = scored
-        self._shown = (*scored, batch["frames"][0])
+        self._shown = scored, batch["frames"][0]
 
     def _evaluate(self, scored: Sequence[Scored], truths: Sequence[Truth]) -> dict[str, float]:
         errors, squares, slopes, correlations = KeyframeErrors(sync_on_compute=False), [], [], []
-        for (score, target, fps), truth in zip(scored, truths, strict=True):
+        for clip, truth in zip(scored, truths, strict=True):
+            score, target, fps = clip.score, clip.target, clip.fps
             errors.update(find_keyframes(score, fps, self.search), truth.strong, len(score), truth.weak)
             squares.append(np.nanmean((score - target) ** 2))
             slopes.append(np.nanmean((np.diff(score) - np.diff(target)) ** 2))
@@ -259,12 +265,13 @@ class KeyframeTask(pl.LightningModule):
     # ------------------------------------------------------------------ pictures for the loggers
 
     def figures(self) -> dict[str, Any]:
-        """The scores of the clip validated last, and the flow of its most eventful pair."""
+        """The scores of the clip scored last, and the flow of its most eventful pair."""
         if self._shown is None:
             return {}
-        score, target, fps, frames = self._shown
+        clip, frames = self._shown
+        score, target, fps = clip.score, clip.target, clip.fps
         found, truth = find_keyframes(score, fps, self.search), true_keyframes(target, fps).strong
-        drawn = {"score": pictures.score_figure(score, target, fps, found, truth, "last validation clip")}
+        drawn = {"score": pictures.score_figure(score, target, fps, found, truth, f"the clip {clip.name}")}
         if self.net.flow is not None:
             at = max(1, int(np.nanargmax(np.where(np.isfinite(target), target, -1.0))))
             pair = frames[at - 1 : at + 1]
@@ -273,6 +280,14 @@ class KeyframeTask(pl.LightningModule):
             previous, current = pair.permute(0, 2, 3, 1).cpu().numpy()
             drawn["flow"] = pictures.flow_figure(previous, current, flow)
         return drawn
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Errors of each clip of the last validation or test."""
+        return {"clips": clip_rows(self._clips, self.search)}
+
+    def scores(self) -> list[dict[str, Any]]:
+        """Scores and keyframes of the first of those clips."""
+        return score_records(self._clips[:RECORDED], self.search)
 
 
 def load_start(net: KeyframeNet, source: str) -> None:

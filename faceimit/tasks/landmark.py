@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from faceimit.data.landmark_module import CATEGORIES
 from faceimit.data.sharding import once
 from faceimit.errors import InputError
+from faceimit.face.landmarks import GROUPS
 from faceimit.losses.landmark import category_weight, pfld_loss, point_distance, pose_weight, scale_likelihood
 from faceimit.metrics.landmark import NAMES, Calibration, Jitter, LandmarkErrors
 from faceimit.nets.pfld import PFLD, TOLERANCE, Landmarks, confidence, load_pfld
@@ -70,6 +71,7 @@ class LandmarkTask(pl.LightningModule):
         self.register_buffer("shares", torch.full((len(CATEGORIES),), 1 / len(CATEGORIES)))
         self.errors = nn.ModuleDict({kind: LandmarkErrors() for kind in ("facing", "turned")})
         self.jitter, self.calibration = Jitter(), Calibration()
+        self._groups: list[dict[str, Any]] = []
         self._shown: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
 
     # ------------------------------------------------------------------ training
@@ -156,9 +158,25 @@ class LandmarkTask(pl.LightningModule):
         found = {name: float(value) for name, value in values.items()}
         finite = {f"{stage}/{name}": value for name, value in found.items() if np.isfinite(value)}
         self.log_dict(finite, sync_dist=True)
+        self._groups = self._by_group()
         for metric in (*self.errors.values(), self.jitter, self.calibration):
             metric.reset()
         return found
+
+    def _by_group(self) -> list[dict[str, Any]]:
+        columns = {}
+        for kind, suffix in (("facing", ""), ("turned", "_turned")):
+            with self.errors[kind].sync_context():
+                columns[f"NME{suffix}"] = self.errors[kind].by_group()
+        return [
+            {"group": group, "points": len(places)}
+            | {name: found[group] if np.isfinite(found[group]) else None for name, found in columns.items()}
+            for group, places in GROUPS.items()
+        ]
+
+    def tables(self) -> dict[str, list[dict[str, Any]]]:
+        """Error of each group of points in the last validation or test."""
+        return {"landmark_groups": self._groups}
 
     def net_arguments(self) -> dict[str, Any]:
         """What the network was built with, in plain types."""

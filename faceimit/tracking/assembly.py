@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import Logger
 
 import faceimit
 from faceimit.data.fingerprint import fingerprint
-from faceimit.tracking.checkpoints import PlainCheckpoints, Record, read_checkpoint
+from faceimit.tracking.checkpoints import Best, PlainCheckpoints, Record, read_checkpoint
 from faceimit.tracking.clock import NAME as CLOCK
 from faceimit.tracking.clock import Clock
 from faceimit.tracking.compiled import compiled
@@ -23,14 +22,7 @@ from faceimit.tracking.schema import build, monitor_of
 def callbacks(run: Run) -> list[Callback]:
     """The configured callbacks, the record in each checkpoint and the best checkpoint by the monitored metric."""
     name, mode = monitor_of(run.config)
-    best = ModelCheckpoint(
-        run.folder / "checkpoints",
-        "best",
-        monitor=name,
-        mode=mode,
-        enable_version_counter=False,
-        save_on_exception=False,
-    )
+    best = Best(run.folder / "checkpoints", name, mode)
     arguments = {k: v for k, v in run.config["task"].items() if k != "_target_"}
     record = Record(run.config["task"]["_target_"], arguments, faceimit.__version__)
     chosen = [build(node) for node in run.config["callbacks"].values() if node is not None]

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from faceimit.data.sharding import anybody
@@ -83,13 +84,44 @@ def load_task(path: str | Path, kind: str) -> Any:
     if found != kind:
         raise InputError(f"checkpoint {path} holds {found}, not {kind}, give one trained for that")
     module, name = kind.rsplit(".", 1)
-    task = getattr(importlib.import_module(module), name)(**record["arguments"])
+    kind_of_task = getattr(importlib.import_module(module), name)
     try:
+        task = kind_of_task(**record["arguments"])
         task.load_state_dict(content["state_dict"])
-    except RuntimeError as error:
-        raise InputError(f"checkpoint {path} does not fit {kind} of this version, train it again") from error
+    except (RuntimeError, TypeError, KeyError) as error:  # other weights, or arguments of an older architecture
+        raise InputError(f"checkpoint {path} does not fit {name} of this version, train it again") from error
     task.on_load_checkpoint(content)
     return task.eval()
+
+
+class Best(ModelCheckpoint):
+    """Keeps ``best.ckpt`` by the monitored metric, and knows it again when the run folder has moved.
+
+    Args:
+        folder: of the checkpoints.
+        monitor: metric.
+        mode: min or max.
+    """
+
+    def __init__(self, folder: Path, monitor: str, mode: str) -> None:
+        more = {"enable_version_counter": False, "save_on_exception": False}
+        super().__init__(folder, "best", monitor=monitor, mode=mode, **more)
+
+    @property
+    def state_key(self) -> str:
+        """As Lightning's own."""
+        return super().state_key.replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue, wherever the folder was then."""
+        before, now = str(state_dict["dirpath"]), str(self.dirpath)
+
+        def moved(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {moved(key): moved(content) for key, content in value.items()}
+            return now + value.removeprefix(before) if isinstance(value, str) and value.startswith(before) else value
+
+        super().load_state_dict(moved(state_dict))
 
 
 class Record(Callback):

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from faceimit.errors import InputError
+from faceimit.face.landmarks import GROUPS
 from faceimit.metrics.landmark import (
     Calibration,
     Jitter,
@@ -48,6 +49,8 @@ def test_all_errors_by_reference_over_batches(faces):
     errors = reference(*faces)
     assert found["NME"] == pytest.approx(errors.mean())
     assert found["NME_no_jaw"] == pytest.approx(reference(*faces, range(17, 68)).mean())
+    for group, places in GROUPS.items():
+        assert metric.by_group()[group] == pytest.approx(reference(*faces, list(places)).mean())
     assert 0 < found["FR"] < 100
     assert found["FR"] == pytest.approx(100 * np.mean(errors > 8))
     axis = np.linspace(0, 8, 80_001)

@@ -48,6 +48,14 @@ def test_it_learns_and_logs_what_it_declares(fitted):
     still = normalised_error(neutral_like(true), true).mean()
     assert measured["test/MAE"] < 0.65 * still
     assert measured["test/cosine_centred_human"] > 0.8
+    tables = task.tables()
+    assert {"controls", "controls_human"} <= set(tables)
+    assert [row["control"] for row in tables["controls"]] == list(NAMES)
+    errors = [row["MAE"] for row in tables["controls"] if row["MAE"] is not None]
+    assert np.mean(errors) == pytest.approx(measured["test/MAE"])
+    assert max(errors) == pytest.approx(measured["test/MAE_worst"])
+    roll = tables["controls"][INDEX["Head Roll"]]
+    assert roll["MAE_in_unit"] == pytest.approx(40 * roll["MAE"])
 
 
 def test_loss_weighs_people_and_leaves_out_the_gaze_of_shut_eyes():

@@ -71,6 +71,10 @@ def test_measuring_counts_every_slice():
     assert float(errors["EPE_clean"].count) == wanted.numel()
     assert float(errors["EPE_noisy"].count) == 0
     assert 0 < float(errors["EPE_gap4"].count) <= 40 * 40
+    task._take_rows()
+    (row,) = task.tables()["clips"]
+    assert row["EPE"] == pytest.approx(float(wanted.mean()), rel=1e-4)
+    assert row["frames"] == 5
 
 
 def test_a_few_steps_learn_a_fixed_pair():

@@ -43,6 +43,12 @@ def test_it_learns_and_logs_what_it_declares(fitted):
     assert measured["test/correlation"] > 0.8
     assert measured["test/F1"] > 0.8
     assert task.c_ref == pytest.approx(data.c_ref)
+    rows = task.tables()["clips"]
+    assert [row["clip"] for row in rows] == ["blob20", "blob21", "blob22"]
+    assert np.mean([row["E_n"] for row in rows]) == pytest.approx(measured["test/E_n"])
+    clip, row = task.scores()[0], rows[0]
+    assert len(clip["score"]) == len(clip["target"]) == row["frames"]
+    assert (len(clip["keyframes"]), len(clip["true"])) == (row["found"], row["true"])
 
 
 def test_total_is_the_weighted_sum_and_flow_is_trained():

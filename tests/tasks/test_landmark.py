@@ -1,5 +1,6 @@
 """Training of the landmark network end to end on two rendered people, and what its checkpoint is good for."""
 
+import csv
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 import torch
 
 from faceimit.errors import InputError
+from faceimit.face.landmarks import GROUPS
 from faceimit.losses.landmark import category_weight, pfld_loss
 from faceimit.nets.pfld import load_pfld, pack_pfld
 from faceimit.tasks.landmark import LandmarkTask, load_start
@@ -33,6 +35,12 @@ def test_a_run_leaves_what_it_declares(run):
     metrics = json.loads((run / "metrics.json").read_text())
     assert {name for name in LandmarkTask.metrics if name.startswith("test/")} <= set(metrics)
     assert all(np.isfinite(value) for value in metrics.values() if isinstance(value, float))
+    with (run / "tables" / "landmark_groups.csv").open(newline="") as file:
+        groups = {row["group"]: row for row in csv.DictReader(file)}
+    assert list(groups) == list(GROUPS)
+    total = sum(int(row["points"]) * float(row["NME_turned"]) for row in groups.values())
+    assert total / 68 == pytest.approx(metrics["test/NME_turned"])
+    assert (run / "media" / "test_landmarks.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_its_checkpoint_is_read_without_running_code_and_only_as_what_it_is(run):
