@@ -62,8 +62,8 @@ def run(words: Sequence[str]) -> None:
     found = measured(runs, asked)
     rows = [row(each, asked) for each in found]
     kept = [each for each in read(asked.table) if each["data"] != asked.data]
-    rows = sorted([*kept, *rows], key=lambda each: DATA.index(str(each["data"])))
-    write_text(asked.table, as_csv(filled_up(rows)))
+    rows = filled_up(sorted([*kept, *rows], key=lambda each: DATA.index(str(each["data"]))))
+    write_text(asked.table, as_csv(rows))
     write_bytes(asked.table.with_suffix(".png"), drawn(rows))
     print(asked.table)
 
