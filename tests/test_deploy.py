@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from faceimit import deploy as module
+from faceimit.bundle.format import FORMAT, MANIFEST, seal
 from faceimit.data.video import read_frames
 from faceimit.deploy import deploy
 from faceimit.runtime.recording import read_recording
@@ -106,6 +107,21 @@ def test_bad_arguments_are_one_sentence(bundle, video, words, said, capsys):
     error = capsys.readouterr().err.strip()
     assert said in error
     assert "\n" not in error.removeprefix("[")
+
+
+@pytest.mark.parametrize("fault", ["manifest cut short", "name that leaves the folder", "no manifest"])
+def test_a_damaged_bundle_moves_nothing(video, tmp_path, fault, capsys):
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    if fault != "no manifest":
+        entry = {"../../evil.onnx": {"bytes": 1, "sha256": "0"}} if "name" in fault else {}
+        content = seal({"format": FORMAT, "files": entry})
+        (folder / MANIFEST).write_bytes(content[:40] if "cut" in fault else content)
+    assert run("--bundle", folder, "--source", video, "--json", tmp_path / "s.json") == 2
+    error = capsys.readouterr().err.strip()
+    assert str(folder) in error
+    assert "\n" not in error
+    assert not (tmp_path / "s.json").exists()
 
 
 def test_a_dry_run_sends_nothing(bundle, video, tmp_path):

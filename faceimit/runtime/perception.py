@@ -17,6 +17,7 @@ from faceimit.data.faces import FaceDetector, FaceTracker
 from faceimit.keyframes.online import OnlineSearch
 from faceimit.keyframes.search import SearchParams
 from faceimit.robot.geometric import GeometricMapper
+from faceimit.robot.personal import PersonalNeutral
 from faceimit.robot.profile import RobotProfile
 from faceimit.runtime.sources import Picture
 from faceimit.runtime.timing import Timer
@@ -98,6 +99,7 @@ class Perception:
         search: keyframe search; None: the model's.
         look_ahead_ms: how long a keyframe may take to be known after its score is.
         beside: where faces are looked for, see :class:`faceimit.data.faces.FaceTracker`.
+        personal: the bias of readings of this person, found on the first ones; None: readings are taken as they are.
 
     Attributes:
         frames: pictures looked at.
@@ -116,9 +118,10 @@ class Perception:
         search: SearchParams | None = None,
         look_ahead_ms: float = 200.0,
         beside: Executor | None = None,
+        personal: PersonalNeutral | None = None,
     ) -> None:
         self.model, self.fps = model, fps
-        self._reader, self._timer = reader, timer
+        self._reader, self._timer, self._personal = reader, timer, personal
         self._tracker, self._index = FaceTracker(detector, fps, beside), -1
         self._stream = model.score_stream(fps)
         self._search = OnlineSearch(fps, search or model.search, look_ahead_ms)
@@ -137,6 +140,8 @@ class Perception:
         self.frames += 1
         self.faces += crop is not None
         self._remember(number, Kept(picture.captured, crop))
+        if self._personal is not None and self._personal.offset is None:
+            self.controls(number)
         with self._timer.stage("score"):
             scores = self._stream.push(crop, max(0, picture.index - self._index - 1))
         self._index = picture.index
@@ -160,7 +165,7 @@ class Perception:
             with self._timer.stage("read"):
                 values = np.asarray(self._reader(kept.crop, kept.captured), dtype=np.float64)
             self.refused += not np.isfinite(values).all()
-            kept.controls = values
+            kept.controls = values if self._personal is None else self._personal.push(values, kept.captured)
         return kept.controls if np.isfinite(kept.controls).all() else None
 
     def read_ahead(self) -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 from faceimit.data.faces import FaceDetector
 from faceimit.errors import InputError
-from faceimit.face.controls import SPAN
+from faceimit.face.controls import NAMES, SPAN
 from faceimit.keyframes.search import At
 from faceimit.robot.drivers import Driver
+from faceimit.robot.personal import PersonalNeutral
 from faceimit.robot.profile import RobotProfile
 from faceimit.robot.trajectory import make_planner
 from faceimit.runtime.capture import Capture, Clock
@@ -37,6 +38,7 @@ class Settings:
         look_ahead_ms: how long a keyframe may take to be known after its score is.
         duration: seconds, None: until the source ends.
         fast: play a recording as fast as it can be looked at, on a counted clock.
+        calibrate: seconds at the start in which the face rests, see :mod:`faceimit.robot.personal`; None: none.
     """
 
     mode: str = "keyframes"
@@ -47,6 +49,7 @@ class Settings:
     look_ahead_ms: float = 100.0
     duration: float | None = None
     fast: bool = False
+    calibrate: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -87,6 +90,7 @@ class Parts:
     commanding: Commanding
     timer: Timer
     observers: Observers
+    personal: PersonalNeutral | None
     began: float
     started: float = 0.0
     ended: float = 0.0
@@ -147,10 +151,13 @@ def run(
         mode = make_mode(settings.mode, settings.at, settings.uniform_rate)
         search = replace(bundle.search, at=mode.at)
         reader = make_reader(bundle, profile)
-        perception = Perception(bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms, beside)
+        personal = None if settings.calibrate is None else PersonalNeutral(profile, settings.calibrate)
+        perception = Perception(
+            bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms, beside, personal
+        )
         planner = make_planner(settings.planner, profile)
         commanding = Commanding(driver, planner, profile, timer, observers)
-        parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, began)
+        parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, personal, began)
         error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)
     finally:
         if beside is not None:
@@ -231,6 +238,7 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
     notes = list(parts.observers.notes)
     notes += [parts.source.note] if parts.source.note else []
     notes += [f"the source was lost {capture.losses} times"] if capture.losses else []
+    notes += _rested(parts.personal)
     return {
         "status": status,
         "error": None if error is None else " ".join(str(error).split()) or type(error).__name__,
@@ -245,6 +253,7 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
         "commands": driver.counts.sent,
         "undelivered_commands": driver.counts.undelivered,
         "dropped_frames": capture.latest.dropped,
+        "neutral_offset": _offset(parts.personal),
         "refused_readings": perception.refused,
         "stale_holds": commanding.holds,
         "limit_violations": commanding.watch.violations,
@@ -253,3 +262,20 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
         "source_fps": round(parts.source.fps, 3),
         "notes": notes,
     }
+
+
+def _offset(personal: PersonalNeutral | None) -> dict[str, float] | None:
+    """The person's bias by control, in table units; None without one."""
+    if personal is None or personal.offset is None:
+        return None
+    return {name: round(float(value), 4) for name, value in zip(NAMES, personal.offset, strict=True) if value}
+
+
+def _rested(personal: PersonalNeutral | None) -> list[str]:
+    """What was wrong with the face at rest."""
+    if personal is None:
+        return []
+    if personal.offset is None:
+        return ["no face was seen at rest for long enough to calibrate, and the robot stayed at neutral"]
+    moved = ", ".join(personal.restless[:3])
+    return [f"the face did not rest during --calibrate ({moved}), repeat it"] if moved else []

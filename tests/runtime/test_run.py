@@ -136,7 +136,7 @@ def test_two_faces_are_one_target():
     for image in images:
         image[:, 118:] = other[:, 118:]
     _, summary, _ = go(images)
-    assert summary["status"] == "done"
+    assert (summary["status"], summary["frames_with_face"]) == ("done", 60)
 
 
 def test_readings_that_are_no_numbers_are_refused():
@@ -144,6 +144,30 @@ def test_readings_that_are_no_numbers_are_refused():
     assert summary["refused_readings"] > 20
     assert np.isfinite([values for _, values in robot.log]).all()
     assert summary["status"] == "done"
+
+
+@pytest.mark.parametrize("mode", ["keyframes", "streaming"])
+def test_a_person_who_rests_first_is_neutral(mode):
+    """The dark face of the first half second is neutral from then on, the bright one is brighter by as much."""
+    images = moving(90, period=45)
+    plain, _, _ = go(images, mode=mode)
+    robot, summary, _ = go(images, mode=mode, calibrate=0.5)
+    times, values = np.array([now for now, _ in robot.log]), np.array([sent for _, sent in robot.log])
+    brow = summary["neutral_offset"].pop("Brow Inner Left")
+    assert not summary["neutral_offset"]
+    assert brow == pytest.approx(60 / 255 - NEUTRAL[0], abs=0.02)
+    assert np.abs(values[times < 1.4][:, 0] - NEUTRAL[0]).max() < 0.02
+    bright = np.array([sent[0] for now, sent in plain.log if 2.5 < now < 2.9]).mean()
+    assert values[(times > 2.5) & (times < 2.9)][:, 0].mean() == pytest.approx(min(1.0, bright - brow), abs=0.03)
+
+
+def test_a_face_that_never_rests_or_never_comes_is_noted():
+    _, summary, _ = go(moving(90, period=4), mode="streaming", calibrate=1.0)
+    assert "did not rest" in summary["notes"][-1]
+    robot, summary, _ = go(moving(60, gone=range(60)), calibrate=1.0)
+    assert "no face was seen at rest" in summary["notes"][-1]
+    assert summary["neutral_offset"] is None
+    assert at_neutral(robot)
 
 
 def test_a_robot_that_goes_and_comes_back():
