@@ -9,7 +9,7 @@ import faceimit
 from faceimit.errors import InputError
 from faceimit.tracking.page import Block, Figures, Finding, Findings, Fold, Page, Section, Table, shown
 from faceimit.tracking.report_prose import picture, pictures_of, prose
-from faceimit.tracking.report_record import Row, flat, read_json, read_rows
+from faceimit.tracking.report_record import Row, flat, is_run, read_json, read_rows
 from faceimit.tracking.report_tables import clip_blocks, method_blocks, number, plain_table
 from faceimit.tracking.report_words import HEADLINES, better
 
@@ -38,11 +38,13 @@ def evaluation_page(folder: Path) -> Page:
     )
     facts = [("methods", str(len(rows)))]
     if isinstance(about.get("test"), dict):
-        facts += [(name.replace("_", " "), f"{value:,}") for name, value in about["test"].items()]
+        words = {"number": "clips", "true_keyframes": "true keyframes"}
+        facts += [(words.get(name, name), f"{value:,}") for name, value in about["test"].items()]
     first = next(iter(rows[0].values()))
     facts += [(f"{name}, {first}", shown(number(rows[0].get(name)))) for name in HEADLINES if name in rows[0]][:3]
+    place = folder.resolve()
     return Page(
-        title=f"Evaluation {folder.resolve().name}",
+        title=f"Evaluation of {place.parent.name if is_run(place.parent) else place.name}",
         sections=[section for section in sections if section.blocks],
         subtitle=f"{', '.join(row['method'] for row in rows[:3] if 'method' in row)} and others, {folder.resolve()}",
         facts=facts,
@@ -84,7 +86,8 @@ def experiment_page(folder: Path) -> Page:
     others = [path for path in pictures_of(folder) if path.resolve() not in used]
     sections = (
         Section(
-            "What to know", [Findings(list(_experiment_findings(folder, tables)), "Text, tables and plots agree.")]
+            "What to know",
+            [Findings(list(_experiment_findings(folder, tables)), "Its tables are those of its CSV files.")],
         ),
         Section("Claim and results", [text]),
         Section("Plots", _plots(others)),

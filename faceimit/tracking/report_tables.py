@@ -86,7 +86,7 @@ def clip_blocks(rows: Sequence[Row], heading: str = "Errors of each clip") -> It
     who = f"Of {methods[0].replace('_', ' ')}; " if methods else ""
     column = next((name for name in ("clip", "name") if name in rows[0]), next(iter(rows[0])))
     rest = [name for name in rows[0] if name not in {*names, column, "method", *STAMPS}]
-    beside = ["F1 of the best other", "which"] if others else []
+    beside = ["best other F1", "whose"] if others else []
     cells: list[list[Cell]] = [
         [
             row[column],
