@@ -15,6 +15,7 @@ from faceimit.tracking.report_words import HEADLINES, better
 
 FOOTER = f"Made by python -m faceimit.report, faceimit {faceimit.__version__}."
 MOST_PLOTS = 8
+MOST_COLUMNS = 14  # of a ranking
 RANKING = "ranking.csv"
 MADE_BY_TABLES = ("seed", "commit", "python", "hardware", "versions")
 
@@ -60,15 +61,34 @@ def sweep_page(folder: Path) -> Page:
     """
     rows = needed_rows(folder / RANKING, "run the sweep again")
     plots = [picture(path, f"plot {path.stem.replace('_', ' ')}", path.stem) for path in pictures_of(folder)]
-    missing = [] if plots else [Finding("warn", "There is no plot beside the ranking.")]
+    names = list(rows[0])
+    figures = [name for name in names if name.startswith(("val/", "test/"))]
+    first = names.index(figures[0]) if figures else len(names)
+    # rank, state, metric and parameters, then the figures a reader looks at first; the rest is folded away
+    shown_ones = [*names[:first], *(name for name in figures if name.split("/", 1)[1] in HEADLINES)][:MOST_COLUMNS]
     sections = (
-        Section("What to know", [Findings([*missing, Finding("ok", f"{len(rows)} trials, the best one on top.")])]),
-        Section("Ranking", plain_table(rows)),
+        Section("What to know", [Findings(list(_sweep_findings(rows, names[:first], bool(plots))))]),
+        Section("Ranking", plain_table([{name: row[name] for name in shown_ones} for row in rows])),
         Section("Plots", [Figures(plots)] if plots else []),
+        Section("Everything", [Fold(f"All {len(names)} columns", plain_table(rows))]),
     )
-    name = folder.resolve().name
     kept = [section for section in sections if section.blocks]
+    name = folder.resolve().name
     return Page(f"Sweep {name}", kept, str(folder.resolve()), [("trials", str(len(rows)))], FOOTER)
+
+
+def _sweep_findings(rows: Sequence[Row], settings: Sequence[str], plots: bool) -> Iterator[Finding]:
+    if not plots:
+        yield Finding("warn", "There is no plot beside the ranking.")
+    if "state" in rows[0]:
+        odd = [row for row in rows if row["state"] != "complete"]
+        for state in dict.fromkeys(row["state"] for row in odd):
+            some = [row for row in odd if row["state"] == state]
+            reasons = "; ".join(dict.fromkeys(row["reason"] for row in some if row.get("reason")))
+            yield Finding("warn", f"{len(some)} of {len(rows)} trials: {state}.", reasons)
+    tried = [name for name in settings if name not in {"rank", "trial", "state"}]
+    said = ", ".join(f"{name} {rows[0][name]}" for name in tried if rows[0][name])
+    yield Finding("ok", f"Best of {len(rows)} trials: {said or 'the one on top'}.")
 
 
 def experiment_page(folder: Path) -> Page:

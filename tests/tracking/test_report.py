@@ -196,11 +196,16 @@ def make_rows(rows):
     return [{"method": row["method"], "F1": row["F1"], "seed": "0"} for row in rows]
 
 
-def test_a_sweep_shows_its_ranking(tmp_path):
-    write_rows(tmp_path / "s" / "ranking.csv", [{"rank": 1, "task.lr": 0.01, "test/F1": 0.7}])
+def test_a_sweep_shows_its_ranking_and_what_failed(tmp_path):
+    rows = [
+        {"rank": 1, "state": "complete", "best test/F1": 0.7, "task.lr": 0.01, "test/F1": 0.7, "test/mse": 0.1},
+        {"rank": "", "state": "failed", "task.lr": 0.02, "reason": "out of memory"},
+    ]
+    write_rows(tmp_path / "s" / "ranking.csv", rows)
     assert kind_of(tmp_path / "s") == "sweep"
     words = words_of(page_of(tmp_path / "s").html)
-    assert "task.lr" in words
+    assert "Best of 2 trials: best test/F1 0.7, task.lr 0.01" in words
+    assert "1 of 2 trials: failed. out of memory" in words
     assert "no plot beside the ranking" in words
 
 
