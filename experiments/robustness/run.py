@@ -27,7 +27,8 @@ from faceimit.tracking.cli import CommandParser, run_command
 from faceimit.tracking.comparison import ClipScore, Split, classical, measured, network, scores_of
 from faceimit.tracking.config import composed, plain
 from faceimit.tracking.experiments import Job, Row, perform, png, stamp
-from faceimit.tracking.files import write_bytes
+from faceimit.tracking.files import write_bytes, write_text
+from faceimit.tracking.results import as_csv
 
 HERE = Path(__file__).parent
 RUNS = HERE.parents[1] / "runs" / "robustness"
@@ -130,6 +131,7 @@ def run(words: Sequence[str]) -> None:
         jobs += jobs_of("real", cache(lambda: Bench(real(asked), asked)), asked)
     jobs.sort(key=lambda one: [condition.name for condition in CONDITIONS].index(one.name))  # a kind on all data
     rows = perform(jobs, asked.runs / "rows", asked.table, asked.only and [CLEAN, *asked.only], with_loss)
+    write_text(asked.table.with_name("summary.csv"), as_csv(summary(rows)))
     write_bytes(asked.table.with_suffix(".png"), drawn(rows))
     print(asked.table)
 
@@ -227,6 +229,21 @@ def with_loss(rows: Sequence[Row]) -> list[Row]:
         return "" if "" in (before, now) else round(float(before) - float(now), 5)
 
     return [row | {"F1_lost": lost(row)} for row in rows]
+
+
+def summary(rows: Sequence[Row]) -> list[Row]:
+    """A row a condition, a column a method: F1, and the share of crops in which MediaPipe found a face."""
+    found: dict[tuple[str, ...], Row] = {}
+    methods = list(dict.fromkeys(str(row["method"]) for row in rows if row["method"]))
+    for row in rows:
+        key = tuple(str(row[name]) for name in ("data", "degradation", "level", "value"))
+        start: Row = dict(zip(("data", "degradation", "level", "value"), key, strict=True))
+        start["condition"] = f"{key[1].replace('_', ' ')} {key[3]}".strip()
+        line = found.setdefault(key, start | dict.fromkeys((*methods, "faces_found"), ""))
+        if row["method"]:
+            line[str(row["method"])] = row.get("F1", "")
+        line["faces_found"] = row.get("faces_found", "") or line["faces_found"]
+    return list(found.values())
 
 
 def drawn(rows: Sequence[Row]) -> bytes:

@@ -56,6 +56,11 @@ def test_every_method_sees_the_same_pictures(words, tmp_path, monkeypatch):
     skipped = [row for row in found if row["data"] == "real" and row["degradation"] == "extreme_pose"]
     assert all("cannot be turned" in row["note"] and not row["F1"] for row in skipped)
     assert (tmp_path / "t.png").read_bytes().startswith(b"\x89PNG")
+    wide = {(line["data"], line["condition"]): line for line in csv.DictReader((tmp_path / "summary.csv").open())}
+    assert len(wide) == len(kinds)
+    blurred = next(row for row in found if row["degradation"] == "blur" and row["method"] == "blendshapes")
+    assert wide[blurred["data"], "blur 1.0"]["blendshapes"] == blurred["F1"]
+    assert wide["real", "extreme pose 2.0"]["faceimit_shipped"] == ""
     monkeypatch.setattr(robustness, "Bench", None)
     robustness.run([*words, "--model", str(tmp_path / "a.task"), "--only", "blur", "--real", "x"])
     assert rows(tmp_path) == found
