@@ -190,7 +190,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--rate", type=float, default=50.0, metavar="HZ", help="commands a second (default 50)")
     parser.add_argument("--look-ahead-ms", type=float, default=100.0, metavar="MS", help="of the search (default 100)")
     parser.add_argument("--faces", default="dlib", metavar="NAME", help="dlib (default) or a MediaPipe .task file")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of each network (default 2)")
+    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the score (default 2)")
     parser.add_argument("--duration", type=float, metavar="S", help="end after so many seconds")
     parser.add_argument("--fast", action="store_true", help="play a recording as fast as it can be looked at")
     parser.add_argument("--dry-run", action="store_true", help="connect to no robot and send nothing")

@@ -35,7 +35,7 @@ class Bundle:
     Args:
         manifest: of the bundle.
         graphs: ONNX content by name of the graph.
-        threads: of each graph; more than two hardly help at this size.
+        threads: of the step; more than two hardly help at this size, and the other graphs take one.
 
     Attributes:
         manifest: as read, see :mod:`faceimit.bundle.format`.
@@ -54,7 +54,10 @@ class Bundle:
         self.look_ahead: int = keyframes["look_ahead"]
         self.crop_size: int = keyframes["crop"]["size"]
         self.robot: str = manifest["robot"]
-        self._sessions = {name: open_session(content, name, threads) for name, content in graphs.items()}
+        # landmarks and controls are no quicker with two, and are read while another thread commands
+        self._sessions = {
+            name: open_session(content, name, threads if name == STEP else 1) for name, content in graphs.items()
+        }
         self._zero = zero_state(self._sessions[STEP])
 
     @property
@@ -107,7 +110,7 @@ def load_bundle(path: str | Path, threads: int = 1) -> Bundle:
 
     Args:
         path: folder written by ``faceimit-export``.
-        threads: of each graph.
+        threads: of the step, see :class:`Bundle`.
 
     Raises:
         InputError: not a bundle, of another version, incomplete, damaged, altered, or one that does not compute here
