@@ -19,9 +19,12 @@ TINY = [
 ]  # fmt: skip
 
 
-def start(folder, *arguments, module="tests.sweeps"):
+def start(folder, *arguments, module="tests.sweeps", background=False):
+    """A sweep in a process; `background` as a shell's & starts it, which has it ignore Ctrl-C."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", module, *map(str, arguments)]
+    if background:
+        command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, cwd=folder, env=environment, stdout=pipe, stderr=pipe, text=True)
 
@@ -80,11 +83,12 @@ def test_four_trials_killed_after_the_second_and_continued(tmp_path, number, cod
     assert errors.count("trial ") >= 2
 
 
-def test_a_killed_sweep_takes_its_trial_with_it(tmp_path):
+@pytest.mark.parametrize("background", [False, True])
+def test_a_killed_sweep_takes_its_trial_with_it(tmp_path, background):
     if sys.platform != "linux":
         pytest.skip("elsewhere an orphan trains on and is waited for")
     out = tmp_path / "out"
-    process = start(tmp_path, sweep_file(tmp_path), "--count", 1, "--out", out, "seconds=60")
+    process = start(tmp_path, sweep_file(tmp_path), "--count", 1, "--out", out, "seconds=60", background=background)
     while not any(lines for lines in starts(out).values()):
         time.sleep(0.05)
     time.sleep(0.3)

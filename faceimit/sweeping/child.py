@@ -13,6 +13,7 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """Elsewhere than on Linux an orphan trains on; its lock tells the next sweep to wait for it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where a shell started the sweep in the background
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
     os.execv(sys.executable, [sys.executable, *sys.argv[1:]])

@@ -168,8 +168,7 @@ def read_trial(path: Path) -> Trial:
     content = _json(path)
     if content is None:
         raise InputError(f"{path} is missing or damaged, delete {path.parent} to have the trial run again")
-    names = ("number", "chosen", "values", "module")
-    return Trial(path.parent, *(content[name] for name in names), tuple(content["overrides"]))
+    return Trial(path.parent, **content | {"overrides": tuple(content["overrides"])})
 
 
 def _json(path: Path) -> dict[str, Any] | None:

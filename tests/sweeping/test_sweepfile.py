@@ -7,7 +7,7 @@ import pytest
 from faceimit.errors import InputError
 from faceimit.sweeping.sweepfile import check_sweep, merged, read_sweep
 from faceimit.tracking.config import composed, plain
-from faceimit.tracking.schema import build, resolve
+from faceimit.tracking.schema import build, check, resolve
 from tests.sweeps import COMMAND, read, sweep_file
 
 FOLDER = Path(__file__).parents[2] / "sweeps"
@@ -18,6 +18,10 @@ TRAIN = ["${env}", "${interpreter}", "-m", "faceimit.train", "experiment=keyfram
 def keyframes(folder, **changes):
     parameters = {"task.lr": {"values": [0.001]}}
     return read(folder, **({"command": TRAIN, "parameters": parameters} | changes))
+
+
+def first_values(sweep):
+    return {each.name: each.extremes()[0] for each in sweep.parameters}
 
 
 def test_the_sweeps_of_the_project():
@@ -32,10 +36,9 @@ def test_the_sweeps_of_the_project():
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-@pytest.mark.parametrize("profile", ["tiny", "cpu", "gpu"])
-def test_parameters_and_metric_are_what_training_takes_and_logs(path, profile):
+def test_parameters_and_metric_are_what_training_takes_and_logs(path):
     sweep = read_sweep(path)
-    config = check_sweep(sweep, [f"profile={profile}"])
+    config = check_sweep(sweep, ["profile=tiny"])
     assert sweep.metric in resolve(config["task"]["_target_"]).metrics
     for parameter in sweep.parameters:
         node = config
@@ -45,9 +48,16 @@ def test_parameters_and_metric_are_what_training_takes_and_logs(path, profile):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("profile", ["cpu", "gpu"])
+def test_parameters_exist_in_every_profile(path, profile):
+    sweep = read_sweep(path)
+    check(plain(composed([*sweep.fixed, f"profile={profile}", *sweep.overrides(first_values(sweep))])))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_every_value_of_a_list_builds_the_task(path):
     sweep = read_sweep(path)
-    first = {each.name: each.extremes()[0] for each in sweep.parameters}
+    first = first_values(sweep)
     for parameter in sweep.parameters:
         values = parameter.extremes() if parameter.name.startswith("task.") else []
         for value in values:
