@@ -8,10 +8,12 @@ done is not done again (runs/robustness); results.csv is written after each degr
 """
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,6 +160,15 @@ def checkpoints(asked: argparse.Namespace) -> dict[str, str]:
     return dict(word.split("=", 1) if "=" in word else (Path(word).stem, word) for word in asked.checkpoint)
 
 
+def files(asked: argparse.Namespace) -> dict[str, str]:
+    """Short checksums of the weights and models by the method that uses them."""
+    named = {SHIPPED: resources.files("faceimit").joinpath("weights", "keyframe.safetensors")}
+    named |= {name: Path(path) for name, path in checkpoints(asked).items()}
+    if asked.model is not None:
+        named[BLENDSHAPES] = Path(asked.model)
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest()[:12] for name, path in named.items()}
+
+
 def rendered(asked: argparse.Namespace) -> SyntheticFaces:
     """Rendered people, none of whom any network was trained on in the test split."""
     clips = {"train": 8, "val": asked.clips, "test": asked.clips}
@@ -177,7 +188,7 @@ def jobs_of(data: str, bench: Callable[[], Bench], asked: argparse.Namespace) ->
 
 def _job(data: str, bench: Callable[[], Bench], condition: Condition, asked: argparse.Namespace) -> Job:
     settings = {"data": data, "level": condition.level, "value": condition.value, "frames": asked.frames}
-    settings |= {"seed": asked.seed, "model": asked.model and Path(asked.model).name, "networks": checkpoints(asked)}
+    settings |= {"seed": asked.seed, "files": files(asked)}
     if data == "rendered":
         settings["clips"] = asked.clips
     label: Row = {"data": data, "degradation": condition.name, "level": str(condition.level)}

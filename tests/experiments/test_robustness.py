@@ -74,6 +74,16 @@ def test_without_a_model_its_rows_say_why(words, tmp_path, capsys):
     assert "there is no model file" in capsys.readouterr().err
 
 
+def test_other_weights_are_measured_again(words, tmp_path):
+    given = [*words, "--model", str(tmp_path / "a.task")]
+    keys = []
+    for content in ("old", "new", "old"):
+        (tmp_path / "a.task").write_text(content)
+        keys.append([job.key for job in robustness.jobs_of("rendered", None, robustness.arguments(given))])
+    assert keys[0] == keys[2]
+    assert not set(keys[0]) & set(keys[1])
+
+
 def test_truth_is_that_of_the_clean_clip():
     clips = [blob_clip(1), blob_clip(2)]
     spoilt = robustness.spoilt(clips, robustness.Condition("low_resolution", 3), 0)
