@@ -1,11 +1,14 @@
 """Weights & Biases: offline unless an account is named, and never a reason for a run to wait, or to fail later."""
 
+import contextlib
+import netrc
 import os
 import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 
 from pytorch_lightning.loggers import Logger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -40,10 +43,8 @@ def wandb_logger(folder: Path, run_id: str, project: str = "faceimit", name: str
         return None
     # it reports to its makers at exit, and where the server is silent the exit waits for that
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-    import wandb
-
     mode = chosen_mode()
-    if mode in {"online", "shared"} and not wandb.api.api_key:
+    if mode in {"online", "shared"} and not _has_key():
         asker = "wandb agent" if _agent() else f"WANDB_MODE={mode}"
         raise InputError(f"{asker} needs a key, set WANDB_API_KEY or WANDB_MODE=offline to send the run later")
     settings: dict[str, Any] = {
@@ -78,10 +79,23 @@ def _agent() -> bool:
     return any(os.environ.get(name) for name in AGENT)
 
 
+def _has_key() -> bool:
+    """Whether there is one, in the environment or of an earlier ``wandb login``; neither user nor server is asked."""
+    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
+    places = (Path(os.environ.get("NETRC", "~/.netrc")), Path("~/_netrc"))
+    for path in (place.expanduser() for place in places):
+        with contextlib.suppress(OSError, netrc.NetrcParseError):
+            if netrc.netrc(path).authenticators(host):
+                return True
+    return False
+
+
 def _started(settings: Mapping[str, Any], mode: Any) -> Any:
     import wandb
 
-    limits = {"init_timeout": float(os.environ.get("WANDB_INIT_TIMEOUT", INIT_S)), "finish_timeout": FINISH_S}
+    limits = {"init_timeout": _seconds("WANDB_INIT_TIMEOUT", INIT_S), "finish_timeout": FINISH_S}
     own = wandb.Settings(silent=True, console="off", finish_timeout_raises=True, **limits)
     return wandb.init(**settings, mode=mode, resume="allow" if mode == "online" else None, settings=own)
 
@@ -99,6 +113,14 @@ def _online(settings: Mapping[str, Any], mode: Any) -> Any:
         print(f"W&B cannot be reached, the run is kept offline ({reason})", file=sys.stderr)
         wandb.teardown(0)  # the run's id is taken as long as the failed attempt is remembered
         return _started(settings, "offline")
+
+
+def _seconds(name: str, default: float) -> float:
+    value = os.environ.get(name, "")
+    try:
+        return float(value or default)
+    except ValueError as error:
+        raise InputError(f"expected {name} to be a number of seconds but got {value}") from error
 
 
 def keep_best(run: Any, folder: Path, checkpoint: Path, metrics: Mapping[str, float]) -> None:
