@@ -71,13 +71,13 @@ def _findings(summary: Mapping[str, Any]) -> list[Finding]:
     if not summary["frames_with_face"]:
         found.append(Finding("bad", "No face was seen.", "Check the camera: a face must fill a tenth of the picture."))
     for name, text, advice in (
-        ("dropped_frames", "frames were dropped", "Give the process more of the processor, or a smaller picture."),
-        ("undelivered_commands", "commands did not reach the robot", "Check its connection."),
-        ("refused_readings", "readings of the face were not numbers and were refused", "Check the mapping network."),
-        ("stale_holds", "times there was no face to imitate for 150 ms, and the robot held", ""),
+        ("dropped_frames", "Frames dropped", "Give the process more of the processor, or a smaller picture."),
+        ("undelivered_commands", "Commands that did not reach the robot", "Check its connection."),
+        ("refused_readings", "Readings of the face that were not numbers, refused", "Check the mapping network."),
+        ("stale_holds", "Times the robot held, since no face was seen for 150 ms", ""),
     ):
         if summary[name]:
-            found.append(Finding("warn", f"{summary[name]} {text}.", advice))
+            found.append(Finding("warn", f"{text}: {summary[name]:,}.", advice))
     found += [Finding("warn", f"{note}.") for note in summary["notes"]]
     end = summary["latency_ms"].get("end_to_end")
     if end:
@@ -210,6 +210,7 @@ def _keyframe_tiles(recording: Recording) -> bytes | None:
     with read_frames(recording.folder / VIDEO) as video:
         faces = {frame.index: _tile(frame.image, 128) for frame in video.pick(places)}
     columns = [np.concatenate([faces[place], robot]) for place, robot in zip(places, robots, strict=True)]
+    columns += [np.full_like(columns[0], 255)] * (SHOWN_KEYFRAMES // 2 - len(columns))  # a few are not blown up
     sheet = np.concatenate(columns, axis=1)
     return cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes()
 
