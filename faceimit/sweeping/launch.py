@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Protocol
 
 from faceimit.errors import InputError
 from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
@@ -56,7 +56,7 @@ class Processes:
 
     def start(self, trials: Sequence[Trial]) -> "Process":
         """Begin or continue one trial."""
-        return Process(trials[0])
+        return Process(trials[0], threads=max(1, (os.cpu_count() or 1) // self.slots))
 
 
 class HydraJobs:
@@ -85,10 +85,16 @@ class HydraJobs:
 
 
 class Process:
-    """A trial in a process of its own; the process holds the trial's lock and is interrupted when this one dies."""
+    """A trial in a process of its own; the process holds the trial's lock and is interrupted when this one dies.
 
-    def __init__(self, trial: Trial) -> None:
+    Args:
+        trial: to begin or to continue.
+        threads: that it may compute with, unless OMP_NUM_THREADS says so; None: as many as torch takes.
+    """
+
+    def __init__(self, trial: Trial, threads: int | None = None) -> None:
         self.trials: Sequence[Trial] = [trial]
+        self._threads = threads
         self._process: subprocess.Popen | None = None
 
     def poll(self) -> bool:
@@ -101,7 +107,7 @@ class Process:
             try:
                 if trial.state != "waiting":
                     return True
-                self._process = _spawn(trial, handle)
+                self._process = _spawn(trial, handle, self._threads)
             finally:
                 os.close(handle)  # the process has its own copy
         code = self._process.poll()
@@ -171,7 +177,7 @@ def launchers() -> list[str]:
     return sorted(name.removesuffix(".yaml") for name in ConfigStore.instance().list("hydra/launcher"))
 
 
-def _spawn(trial: Trial, handle: int) -> subprocess.Popen:
+def _spawn(trial: Trial, handle: int, threads: int | None) -> subprocess.Popen:
     last = trial.folder / "checkpoints" / "last.ckpt"
     if not last.is_file():
         shutil.rmtree(last.parent, ignore_errors=True)  # of an attempt that did not get to its first checkpoint
@@ -179,6 +185,8 @@ def _spawn(trial: Trial, handle: int) -> subprocess.Popen:
     command = [sys.executable, "-m", "faceimit.sweeping.child", "-m", trial.module, *trial.overrides, where]
     group = os.environ.get("WANDB_RUN_GROUP") or trial.folder.parents[1].name
     environment = os.environ | {"WANDB_RUN_GROUP": group}
+    if threads is not None:
+        environment.setdefault("OMP_NUM_THREADS", str(threads))
     with (trial.folder / LOG).open("ab") as log:
         return _started(command, environment, log, handle)
 
@@ -206,8 +214,11 @@ def _outcome(trial: Trial, code: int) -> tuple[int, str]:
 
 
 def _last_words(path: Path) -> str:
-    """The sentence after ``error:``, or whatever came last."""
-    lines: list[Any] = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    """The sentence after ``error:``, what Hydra says of a bad setting, or whatever came last."""
+    lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     lines = [line for line in lines if "HYDRA_FULL_ERROR" not in line]
     errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    bad = [number for number, line in enumerate(lines) if line.startswith(("Could not override", "Error "))]
+    if bad and not errors:
+        return " ".join(lines[bad[-1] : bad[-1] + 2])
     return (errors or lines or ["it said nothing"])[-1]

@@ -69,7 +69,7 @@ def show(sweep: Sweep, rows: Ranked) -> None:
     for name in ("", "trial", "state", *([sweep.metric] if sweep.metric else []), *beside):
         table.add_column(name, justify="right", no_wrap=True)
     for each in sweep.varying:
-        table.add_column(each.name, overflow="fold")
+        table.add_column(each.name, no_wrap=True)
     for rank, (trial, value) in enumerate(rows[:SHOWN], start=1):
         figures = [_short(trial.figures().get(name)) for name in beside]
         measured = [*([_short(value)] if sweep.metric else []), *figures]
@@ -78,7 +78,8 @@ def show(sweep: Sweep, rows: Ranked) -> None:
     if len(rows) > SHOWN:
         table.caption = f"and {len(rows) - SHOWN} more in ranking.csv"
     console = Console(stderr=True)
-    console.width = max(console.width, 100)
+    widest = console.measure(table, options=console.options.update(width=1000)).maximum
+    console.width = max(console.width, widest)
     console.print(table)
 
 
