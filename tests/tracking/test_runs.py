@@ -9,7 +9,7 @@ import torch
 from faceimit.tracking.config import composed, plain
 from faceimit.tracking.environment import commit, environment
 from faceimit.tracking.files import write_metrics
-from faceimit.tracking.loggers import CsvLogger
+from faceimit.tracking.loggers import CsvLogger, log_figure, log_table, tensorboard_logger
 from faceimit.tracking.replay import ReplayLoader
 from faceimit.tracking.runs import Run
 from faceimit.train import train
@@ -85,3 +85,32 @@ def test_replay_gives_the_same_batches_from_any_position(workers, position):
     for (x, noise), (again, noise_again) in zip(straight[position:], resumed, strict=True):
         assert torch.equal(x, again)
         assert torch.equal(noise, noise_again)
+
+
+def test_tables_and_pictures_go_to_the_folder_and_to_tensorboard(tmp_path):
+    from matplotlib.figure import Figure
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    board, files = tensorboard_logger(tmp_path, "id"), CsvLogger(tmp_path / "metrics.csv")
+    rows = [{"clip": "a, b", "E_n": 1.5, "found": 3}, {"clip": "c", "E_n": None, "found": 4}]
+    log_table([files, board], "val/clips", rows, step=2)
+    figure = Figure(figsize=(1, 1))
+    figure.add_subplot().plot([0, 1])
+    log_figure([files, board], "test/score", figure, step=2)
+    board.finalize("success")
+    assert (tmp_path / "tables" / "val_clips.csv").read_text() == 'clip,E_n,found\n"a, b",1.5,3\nc,,4\n'
+    assert (tmp_path / "media" / "test_score.png").read_bytes().startswith(b"\x89PNG")
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert "test/score" in events.Tags()["images"]
+    (text,) = events.Tensors("val/clips/text_summary")
+    assert b"| clip | E_n | found |" in text.tensor_proto.string_val[0]
+
+
+def test_uncommitted_changes_are_kept_with_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr("faceimit.tracking.runs.changes", lambda: (b"a patch", ["faceimit/huge.py"]))
+    run = Run(tmp_path / "runs" / "a", {"seed": 0})
+    run.record({"seed": 0, "commit": {"id": "abc", "dirty": True}})
+    assert (run.folder / "diff.patch").read_bytes() == b"a patch"
+    kept = json.loads((run.folder / "environment.json").read_text())["commit"]
+    assert kept == {"id": "abc", "dirty": True, "patch": "diff.patch", "left_out": ["faceimit/huge.py"]}

@@ -1,0 +1,64 @@
+"""The clock of a time limit: it stands still in a step, is written down, and goes by what is written."""
+
+import pytest
+
+from faceimit.errors import InputError
+from faceimit.tracking.clock import NAME, Clock, read_clock
+
+
+class Trainer:
+    """As much of one as the clock asks for."""
+
+    is_global_zero = True
+
+    def __init__(self):
+        self.fit_loop = self.epoch_loop = self.batch_progress = self.total = self
+        self.ready = 0
+
+    def step(self, clock):
+        self.ready += 1
+        clock.on_train_batch_start(self, None, None, 0)
+        return clock.time_elapsed()
+
+
+def ticking(monkeypatch, step=1.0):
+    times = iter(range(10_000))
+    monkeypatch.setattr("pytorch_lightning.callbacks.timer.time.monotonic", lambda: step * next(times))
+
+
+def test_time_is_written_down_and_repeated(tmp_path, monkeypatch):
+    ticking(monkeypatch)
+    clock, trainer = Clock("00:00:01:00", tmp_path / NAME), Trainer()
+    clock.on_train_start(trainer, None)
+    seconds = [trainer.step(clock) for _ in range(3)]
+    assert seconds == sorted(set(seconds))
+    assert clock.time_elapsed() == clock.time_elapsed() == seconds[-1]
+    assert clock.time_remaining() == 60 - seconds[-1]
+    clock.on_save_checkpoint(trainer, None, {})
+    assert read_clock(tmp_path / NAME) == seconds
+
+    ticking(monkeypatch, step=0.001)  # a faster machine
+    again, trainer = Clock("00:00:01:00", tmp_path / NAME), Trainer()
+    again.on_train_start(trainer, None)
+    assert [trainer.step(again) for _ in range(3)] == seconds
+    assert seconds[-1] < trainer.step(again) < seconds[-1] + 1  # and from there on with the real time
+
+
+def test_a_resumed_run_goes_on_with_the_time_of_its_checkpoint(tmp_path, monkeypatch):
+    ticking(monkeypatch)
+    first, trainer = Clock("00:00:01:00", tmp_path / NAME), Trainer()
+    first.on_train_start(trainer, None)
+    trainer.step(first)
+    trainer.step(first)
+    state = first.state_dict()
+    second = Clock("00:00:01:00", tmp_path / NAME)
+    second.load_state_dict(state)
+    second.on_train_start(trainer, None)
+    assert trainer.step(second) > state["time_elapsed"]["train"]
+
+
+def test_something_else_is_refused(tmp_path):
+    assert read_clock(tmp_path / NAME) == []
+    (tmp_path / NAME).write_text("step,seconds\n0,soon\n")
+    with pytest.raises(InputError, match=r"holds no times of a run .* delete it"):
+        Clock("00:00:01:00", tmp_path / NAME)
