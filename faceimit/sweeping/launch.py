@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Protocol
@@ -17,6 +18,8 @@ from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
 from faceimit.tracking.config import neighbours
 
 LOG = "log.txt"
+CHILD = "faceimit.sweeping.child"
+WAIT_S = 0.5
 
 
 class Attempt(Protocol):
@@ -95,6 +98,7 @@ class Process:
     def __init__(self, trial: Trial, threads: int | None = None) -> None:
         self.trials: Sequence[Trial] = [trial]
         self._threads = threads
+        self._waits = False
         self._process: subprocess.Popen | None = None
 
     def poll(self) -> bool:
@@ -103,6 +107,7 @@ class Process:
         if self._process is None:
             handle = lock(trial.folder / "lock")
             if handle is None:
+                self._say_whom_we_wait_for()
                 return False
             try:
                 if trial.state != "waiting":
@@ -117,16 +122,21 @@ class Process:
         return True
 
     def wait(self) -> None:
-        """Run it to its end, for jobs elsewhere; one that another process trains is left to that one."""
-        if not self.poll() and self._process is not None:
-            self._process.wait()
-            self.poll()
+        """Run it to its end, for jobs elsewhere."""
+        while not self.poll():
+            time.sleep(WAIT_S)
 
     def interrupt(self) -> None:
         """As Ctrl-C."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             self._process.wait()
+
+    def _say_whom_we_wait_for(self) -> None:
+        if not self._waits:
+            number = self.trials[0].number
+            print(f"trial {number} is still being trained for an earlier call, waiting for that", file=sys.stderr)
+        self._waits = True
 
 
 class HydraBatch:
@@ -138,7 +148,7 @@ class HydraBatch:
         folders = ",".join(f"'{trial.folder.resolve()}'" for trial in trials)
         words = [f"hydra/launcher={launcher.name}", *launcher.options, f"trial={folders}"]
         words.append(f"hydra.sweep.dir='{launcher.folder.resolve() / 'launcher'}'")
-        command = [sys.executable, "-m", "faceimit.sweeping.job", "--multirun", *words]
+        command = [sys.executable, "-m", CHILD, "-m", "faceimit.sweeping.job", "--multirun", *words]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
@@ -182,7 +192,7 @@ def _spawn(trial: Trial, handle: int, threads: int | None) -> subprocess.Popen:
     if not last.is_file():
         shutil.rmtree(last.parent, ignore_errors=True)  # of an attempt that did not get to its first checkpoint
     where = f"resume={trial.folder}" if last.is_file() else f"run_dir={trial.folder}"
-    command = [sys.executable, "-m", "faceimit.sweeping.child", "-m", trial.module, *trial.overrides, where]
+    command = [sys.executable, "-m", CHILD, "-m", trial.module, *trial.overrides, where]
     group = os.environ.get("WANDB_RUN_GROUP") or trial.folder.parents[1].name
     environment = os.environ | {"WANDB_RUN_GROUP": group}
     if threads is not None:

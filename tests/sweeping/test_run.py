@@ -50,13 +50,15 @@ def test_a_trial_that_was_running_when_all_was_killed_goes_on_with_the_same_para
     assert len(trials) == 4
 
 
-def test_a_trial_that_another_process_still_trains_is_waited_for(tmp_path):
+def test_a_trial_that_another_process_still_trains_is_waited_for(tmp_path, capsys):
     sweep = read(tmp_path)
     trial = SweepFolder(tmp_path / "out").add(sweep, [], {"x": 1.0, "kind": 0}, {"x": 1.0, "kind": "a"})
     handle = lock(trial.folder / "lock")
     attempt = Process(trial)
     assert not attempt.poll()
+    assert not attempt.poll()
     assert not (trial.folder / "starts.txt").exists()
+    assert capsys.readouterr().err.count("trial 0 is still being trained for an earlier call, waiting") == 1
     trial.end(0)  # the other process has ended it
     os.close(handle)
     assert attempt.poll()
