@@ -5,7 +5,7 @@ python -m faceimit.sweep sweeps/keyframe.yaml --count 4 profile=tiny
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,26 +82,23 @@ def _parser() -> CommandParser:
     parser = CommandParser(DESCRIPTION, EXAMPLE, prog="python -m faceimit.sweep")
     parser.add_argument("file", type=Path, metavar="SWEEP.yaml", help="a W&B sweep file")
     parser.add_argument("overrides", nargs="*", metavar="name=value", help="Hydra overrides of every trial")
-    parser.add_argument("--count", type=_at_least_one, metavar="N", help="trials of the sweep in all (grid: all)")
-    parser.add_argument("--jobs", type=_at_least_one, default=1, metavar="N", help="trials at a time (default: 1)")
+    parser.add_argument("--count", type=_whole_number(1), metavar="N", help="trials of the sweep in all (grid: all)")
+    parser.add_argument("--jobs", type=_whole_number(1), default=1, metavar="N", help="trials at a time (default: 1)")
     parser.add_argument(
         "--launcher", metavar="NAME", help="Hydra launcher: joblib, submitit_local, submitit_slurm, ray"
     )
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where it is kept (default: runs/sweeps/<file>)")
-    parser.add_argument("--seed", type=_seed, default=0, metavar="N", help="of the search (default: 0)")
+    parser.add_argument("--seed", type=_whole_number(0), default=0, metavar="N", help="of the search (default: 0)")
     return parser
 
 
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of 1 or more but got {text}")
-    return int(text)
+def _whole_number(least: int) -> Callable[[str], int]:
+    def parsed(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected a number of {least} or more but got {text}")
+        return int(text)
 
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a number of 0 or more but got {text}")
-    return int(text)
+    return parsed
 
 
 if __name__ == "__main__":
