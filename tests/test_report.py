@@ -1,4 +1,7 @@
 import json
+import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -68,3 +71,29 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, cap
     assert err.count("\n") == 1
     assert not list(tmp_path.rglob("*.html"))
     assert not (tmp_path / "x.html").exists()
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FRAME = """<iframe id="f" style="width:390px;height:800px;border:0" src="page.html"></iframe><p id="out">nothing</p>
+<script>document.getElementById("f").onload = function () {
+  var page = this.contentDocument;
+  var broken = Array.from(page.images).filter(i => !i.naturalWidth).length;
+  document.getElementById("out").textContent = page.documentElement.scrollWidth + " " + broken;
+}</script>"""
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to open the page in")
+def test_a_phone_shows_the_page_without_scrolling_sideways(tmp_path):
+    run, other = make_run(tmp_path / "a_run_with_quite_a_long_name"), make_run(tmp_path / "b", better=0.1)
+    make_evaluation(run / "evaluation")
+    for arguments in ([str(run)], [str(run), str(other)]):
+        assert run_command(report, [*arguments, "--out", str(tmp_path / "page.html")]) == 0
+        (tmp_path / "frame.html").write_text(FRAME)
+        command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files"]
+        command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=5000", "--dump-dom"]
+        done = subprocess.run(
+            [*command, f"file://{tmp_path / 'frame.html'}"], capture_output=True, text=True, timeout=120, check=True
+        )
+        width, broken = re.search(r'id="out">(\d+) (\d+)', done.stdout).groups()
+        assert int(width) <= 390
+        assert broken == "0"

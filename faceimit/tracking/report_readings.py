@@ -12,6 +12,7 @@ SIDE = 256  # pixels of a face with its points
 
 
 def controls_again(job: Job) -> Measured:
+    """Error of each control on every set of the test pictures, and the picture that is read worst."""
     from faceimit.face.controls import CONTROLS
     from faceimit.losses.control import known_controls
     from faceimit.metrics.control import ControlErrors, shares
@@ -55,6 +56,7 @@ def _worst_picture(error: float, shown: Any) -> list[Figure]:
 
 
 def landmarks_again(job: Job) -> Measured:
+    """Error of each group of points on the test faces, and some of them from the worst to the best."""
     from faceimit.face.landmarks import GROUPS
     from faceimit.metrics.landmark import inter_ocular
 

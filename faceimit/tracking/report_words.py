@@ -43,6 +43,7 @@ MEANINGS: dict[str, Meaning] = {
     "slope": Meaning("squared error of the score's slope"),
     "velocity": Meaning("squared error of expression and pose velocities"),
     "ssim": Meaning("photometric loss of the flow (SSIM)"),
+    "known_warp": Meaning("error of the flow of known warps"),
     "census": Meaning("photometric loss of the flow (census)"),
     "smoothness": Meaning("loss of flow that is not smooth"),
     "brightness": Meaning("photometric loss of the flow (brightness)"),
