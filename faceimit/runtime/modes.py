@@ -20,9 +20,12 @@ from typing import Protocol
 import numpy as np
 
 from faceimit.errors import InputError
-from faceimit.face.controls import SPAN, did_you_mean
+from faceimit.face.controls import PARTS, SPAN, did_you_mean
 from faceimit.keyframes.search import At
 from faceimit.runtime.perception import Percept
+
+FORGET_S = 0.5  # after a pause of so long the face is looked at anew
+_PARTS = tuple(np.array(indices) for indices in PARTS.values())
 
 
 @dataclass(frozen=True)
@@ -128,42 +131,57 @@ class Uniform:
 
 
 class Hybrid:
-    """Keyframes decide, the rest is followed a little.
+    """Movement is followed at once, rest is held.
 
-    The robot stands at the last keyframe's expression plus a limited, smoothed part of what the face did since. So a
-    movement starts at once, with little amplitude, and is carried out when it has proved to be one.
+    Readings pass a low-pass filter whose cut-off opens with the speed of the face part a control belongs to (the idea
+    of the 1 euro filter, Casiez et al., CHI 2012, with the evidence of all controls of a part pooled): what moves is
+    let through with a few milliseconds of delay, what only trembles is not. Keyframes are marked, but need not be
+    waited for. Meant for :class:`faceimit.robot.feedforward.FeedforwardPlanner`.
 
     Args:
         at: which frame of a change counts.
-        band: largest part of a control's range that is followed between keyframes.
-        smooth_s: time constant of the smoothing.
+        rest_hz: cut-off at rest.
+        gain_hz: how much it opens with the speed, Hz for one range a second.
+        speed_s: time constant with which the speed is measured.
     """
 
     name = "hybrid"
 
-    def __init__(self, at: At = "apex", band: float = 0.3, smooth_s: float = 0.06) -> None:
-        self.at, self._band, self._smooth_s = at, band, smooth_s
-        self._base: np.ndarray | None = None
-        self._now: np.ndarray | None = None
+    def __init__(self, at: At = "apex", rest_hz: float = 1.0, gain_hz: float = 20.0, speed_s: float = 0.05) -> None:
+        self.at, self._rest_hz, self._gain_hz, self._speed_s = at, rest_hz, gain_hz, speed_s
+        self._shown: np.ndarray | None = None
+        self._last = self._speed = np.zeros_like(SPAN)
         self._before = 0.0
 
     def push(self, percept: Percept, seen: Seen) -> Target | None:
         """As :class:`Mode`."""
         values = seen.controls(percept.number)
         if values is None:
-            self._base = self._base if percept.box is not None else None
+            self._shown = self._shown if percept.box is not None else None
             return None
-        share = 1.0 - np.exp(-max(0.0, percept.captured - self._before) / self._smooth_s)
-        self._now = values if self._now is None or self._base is None else self._now + share * (values - self._now)
-        self._before = percept.captured
-        decided = seen.controls(percept.keyframes[-1]) if percept.keyframes else None
-        if decided is not None:
-            self._base = decided
-        base = self._now if self._base is None else self._base
-        self._base = base
-        limit = self._band * SPAN
-        target = base + np.clip(self._now - base, -limit, limit)
-        return Target(target, percept.number, percept.captured, keyframe=decided is not None)
+        elapsed = percept.captured - self._before
+        if self._shown is None or not 0 < elapsed < FORGET_S:
+            self._shown, self._speed = values, np.zeros_like(values)
+        else:
+            speed = (values - self._last) / SPAN / elapsed
+            self._speed = self._speed + _share(1 / self._speed_s, elapsed) * (speed - self._speed)
+            cutoff = self._rest_hz + self._gain_hz * activity(self._speed)
+            self._shown = self._shown + _share(2 * np.pi * cutoff, elapsed) * (values - self._shown)
+        self._last, self._before = values, percept.captured
+        return Target(self._shown, percept.number, percept.captured, keyframe=bool(percept.keyframes))
+
+
+def activity(speed: np.ndarray) -> np.ndarray:
+    """(30,) how fast each control's part of the face moves: root mean square of the speeds (30,) in the part."""
+    squares, result = speed**2, np.empty_like(speed)
+    for indices in _PARTS:
+        result[indices] = np.sqrt(squares[indices].mean())
+    return result
+
+
+def _share(rate: np.ndarray | float, seconds: float) -> np.ndarray:
+    """How much of the way to its input a first-order low-pass of this rate (1/s) goes in so many seconds."""
+    return 1.0 - np.exp(-np.asarray(rate) * seconds)
 
 
 MODES: dict[str, Callable[..., Mode]] = {

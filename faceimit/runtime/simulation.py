@@ -16,7 +16,8 @@ from faceimit.keyframes.online import OnlineSearch
 from faceimit.keyframes.search import SearchParams
 from faceimit.robot.drivers import make_driver
 from faceimit.robot.profile import RobotProfile
-from faceimit.robot.trajectory import make_planner
+from faceimit.robot.servo import ServoModel
+from faceimit.robot.trajectory import Planner, make_planner
 from faceimit.runtime.loop import COMMAND_STAGES, Command, Commanding, Decision, Looking, Observers
 from faceimit.runtime.modes import Mode
 from faceimit.runtime.perception import Percept, Perception
@@ -198,7 +199,7 @@ def simulate(
     pictures: Iterable[Picture],
     mode: Mode,
     profile: RobotProfile,
-    planner: str = "ruckig",
+    planner: str | Planner = "ruckig",
     rate: float = 50.0,
     latency_s: float = 0.0,
     tail_s: float = 0.0,
@@ -211,7 +212,7 @@ def simulate(
         pictures: with `captured` on one clock, in order, at least one.
         mode: fresh.
         profile: of the robot.
-        planner: see :func:`faceimit.robot.trajectory.make_planner`.
+        planner: a fresh one, or its name (:func:`faceimit.robot.trajectory.make_planner`).
         rate: commands a second.
         latency_s: as in :func:`play`.
         tail_s: as in :func:`play`.
@@ -224,12 +225,36 @@ def simulate(
     observers = Observers([collector])
     timer = Timer(*COMMAND_STAGES)
     with make_driver("simulated", profile, seed=seed) as robot:
-        commanding = Commanding(robot, make_planner(planner, profile), profile, timer, observers)
+        plan = make_planner(planner, profile) if isinstance(planner, str) else planner
+        commanding = Commanding(robot, plan, profile, timer, observers)
         looking = Looking(perception, mode, observers)
         play(_starting(pictures, commanding), looking, commanding, rate, latency_s, tail_s)
     if not collector.commands:
         raise ValueError("expected at least one picture")
     return _result(collector, commanding.watch.violations)
+
+
+def replayed(simulated: Simulated, profile: RobotProfile, rate: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Where the servos stood at a constant rate, higher than that of the commands if need be.
+
+    Args:
+        simulated: by :func:`simulate`.
+        profile: the same.
+        rate: of the result, Hz.
+        seed: the same.
+
+    Returns:
+        Times (M,) seconds from the first frame on, up to the last command, and positions (M, 30) in table units.
+    """
+    servos, commands = ServoModel(profile, seed), 0
+    times = np.arange(0.0, simulated.times[-1] + 1e-9, 1.0 / rate)
+    positions = np.empty((len(times), len(profile.low)))
+    for i, now in enumerate(times):
+        while commands < len(simulated.times) and simulated.times[commands] <= now:
+            servos.command(simulated.sent[commands], float(simulated.times[commands]))
+            commands += 1
+        positions[i] = servos.position(float(now))
+    return times, positions
 
 
 def _starting(pictures: Iterable[Picture], commanding: Commanding) -> Iterable[Picture]:

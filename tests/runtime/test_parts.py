@@ -8,7 +8,7 @@ from faceimit.errors import InputError
 from faceimit.face.controls import NEUTRAL, SPAN
 from faceimit.robot.profile import load_profile
 from faceimit.runtime.handover import Latest
-from faceimit.runtime.modes import MODES, Hybrid, Uniform, make_mode
+from faceimit.runtime.modes import MODES, Uniform, make_mode
 from faceimit.runtime.perception import Percept
 from faceimit.runtime.simulation import SOMEWHERE
 from faceimit.runtime.timing import Timer
@@ -96,17 +96,6 @@ def test_streaming_moves_at_every_frame_and_uniform_at_its_rate():
 def test_uniform_goes_on_after_a_pause_without_catching_up():
     numbers = [t.number for t in run(Uniform(5.0), [percept(n) for n in (0, 1, 100, 101, 105)]) if t]
     assert numbers == [0, 100, 105]
-
-
-def test_hybrid_follows_a_little_and_arrives_at_keyframes():
-    mode = Hybrid(band=0.1)
-    targets = run(mode, [percept(n) for n in range(40)])
-    away = [np.abs((t.values - NEUTRAL) / SPAN).max() for t in targets]
-    assert 0 < away[3] < 0.05
-    assert away[-1] == pytest.approx(0.1)
-    decided = mode.push(percept(40, (38,)), Seen())
-    assert decided.keyframe
-    assert np.abs((decided.values - NEUTRAL) / SPAN).max() == pytest.approx(0.38, abs=0.1)
 
 
 def test_a_misspelt_mode_is_named():
