@@ -84,5 +84,5 @@ def _(item: Clip) -> tuple[Any, ...]:
 def _checksum(*arrays: np.ndarray) -> int:
     value = 0
     for array in arrays:
-        value = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1), value)
+        value = zlib.crc32(np.ascontiguousarray(array).view(np.uint8).reshape(-1).data, value)
     return value

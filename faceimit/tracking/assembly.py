@@ -79,8 +79,14 @@ class Described(Callback):
 
 def finish(run: Run, metrics: Mapping[str, Any], loggers: Iterable[Logger]) -> None:
     """Write ``metrics.json``, the validation of the best checkpoint in it as well, and hand the checkpoint on."""
-    files = [logger for logger in loggers if isinstance(logger, CsvLogger)]
-    step = int(read_checkpoint(run.best)["global_step"]) if files else 0
-    best = {f"best/{name}": value for name, value in files[0].row(step - 1).items() if name.startswith("val/")}
-    numbers = run.finish({**metrics, **best})
+    numbers = run.finish({**metrics, **_best(run, loggers)})
     log_best(loggers, run.folder, run.best, numbers)
+
+
+def _best(run: Run, loggers: Iterable[Logger]) -> dict[str, float]:
+    """What was validated when the best checkpoint was saved."""
+    files = next((logger for logger in loggers if isinstance(logger, CsvLogger)), None)
+    if files is None or not run.best.is_file():
+        return {}
+    step = int(read_checkpoint(run.best)["global_step"]) - 1  # the metrics of a step bear the number before it
+    return {f"best/{name}": value for name, value in files.row(step).items() if name.startswith("val/")}
