@@ -18,6 +18,7 @@ IMPORTED_AS = {
     "dynamixel-sdk": "dynamixel_sdk",
     "hydra-core": "hydra",
     "import-linter": "importlinter",
+    "markdown-it-py": "markdown_it",
     "pillow": "PIL",
     "python-osc": "pythonosc",
     "rerun-sdk": "rerun",

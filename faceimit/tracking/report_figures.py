@@ -29,6 +29,8 @@ def curve_figure(name: str, curves: Mapping[str, Curve], best: int | None = None
         curves: by run; one line each.
         best: step of the best checkpoint, if it is to be marked.
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axis = _axes((4.7, 2.6))
     for place, (run, curve) in enumerate(curves.items()):
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
@@ -39,6 +41,7 @@ def curve_figure(name: str, curves: Mapping[str, Curve], best: int | None = None
     if len(spread) and spread.min() > 0 and spread.max() / spread.min() > 100:
         axis.set_yscale("log")
     axis.set(xlabel="optimiser steps", ylabel=_short_unit(name))
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axis.set_title(name, fontsize=10, loc="left", color=INK)
     if len(curves) > 1 or best is not None:
         axis.legend(frameon=False, fontsize=8)

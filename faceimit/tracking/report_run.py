@@ -158,6 +158,8 @@ def _clips(run: RunRecord, found: Measured) -> Iterator[Block]:
         if clip.name in found.sheets:
             yield found.sheets[clip.name]
     drawn = {clip.name for clip in found.clips}
+    if drawn and not found.sheets:
+        yield Text(["The faces at these keyframes are not kept with a run: add --recompute for contact sheets."])
     yield from (sheet for name, sheet in found.sheets.items() if name not in drawn)
     if not found.clips:
         plots = sorted((run.folder / "evaluation" / "plots").glob("*.png"))[:KEPT_PLOTS]
