@@ -118,8 +118,8 @@ def compressed(frames: np.ndarray, crf: float, fps: float) -> np.ndarray:
             container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
         container.mux(video.encode())
     stream.seek(0)
-    with av.open(stream) as container:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    with av.open(stream, "r") as written:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in written.decode(video=0)])
 
 
 DEGRADATIONS: dict[str, Degradation] = {
