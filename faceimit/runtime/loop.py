@@ -101,7 +101,7 @@ class Observers:
                 getattr(observer, what)(*content)
             except Exception as error:
                 self.observers.remove(observer)
-                self.notes.append(f"{type(observer).__name__} stopped: {error}")
+                self.notes.append(f"{type(observer).__name__} stopped: {' '.join(str(error).split())}")
 
 
 class Perceiver(Protocol):

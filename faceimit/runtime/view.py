@@ -1,5 +1,7 @@
 """A run to look at while it goes on, or later: camera, score with keyframes, targets and sent values, in rerun."""
 
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from faceimit.face.controls import LOW, NAMES, PARTS, SPAN
 from faceimit.runtime.loop import Command, Decision
 
 PICTURE_EVERY_S, LONGER_SIDE = 0.1, 320
+WAIT_S = 2.0  # at the end, for a viewer to take what is left
 _SHOWN = tuple(part for part in PARTS if part not in {"neck", "nose"})
 
 
@@ -22,7 +25,7 @@ class View:
         file: an .rrd file.
 
     Raises:
-        InputError: rerun is not installed, or its viewer does not start.
+        InputError: rerun is not installed, its viewer does not start, or there is no screen for it.
     """
 
     def __init__(self, live: bool, file: Path | None = None) -> None:
@@ -34,14 +37,13 @@ class View:
             file.parent.mkdir(parents=True, exist_ok=True)
         try:
             if live:
-                self._rr.spawn(connect=False)
+                self._open()
             sinks = [self._rr.GrpcSink()] if live else []
             sinks += [self._rr.FileSink(str(file))] if file is not None else []
             self._stream.set_sinks(*sinks, default_blueprint=blueprint)
         except (RuntimeError, OSError) as error:
-            raise InputError(
-                f"rerun's viewer does not start ({error}), record the run with --record instead"
-            ) from error
+            reason = str(error).strip().splitlines()[0]
+            raise InputError(f"rerun's viewer does not start ({reason}), give --record instead") from error
 
     def decided(self, decision: Decision) -> None:
         """As :class:`faceimit.runtime.loop.Observer`."""
@@ -65,9 +67,30 @@ class View:
                 self._stream.log(f"{part}/{what}", self._rr.Scalars(shares))
 
     def close(self) -> None:
-        """Write what is left."""
-        self._stream.flush()
-        self._stream.disconnect()
+        """Write what is left.
+
+        Raises:
+            RuntimeError: the viewer was closed before the end.
+        """
+        try:
+            self._stream.flush(timeout_sec=WAIT_S)
+        finally:
+            self._stream.disconnect()
+
+    def _open(self) -> None:
+        """Start the viewer. Without a screen it starts, too, dies a moment later, and leaves everybody waiting for it.
+
+        Raises:
+            InputError: there is no screen.
+            RuntimeError: it does not start.
+        """
+        if sys.platform == "linux" and not any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")):
+            raise InputError(
+                "--view needs a screen (neither DISPLAY nor WAYLAND_DISPLAY is set), give --record instead"
+            )
+        beside = Path(sys.executable).with_name("rerun")
+        path = str(beside) if beside.is_file() else None
+        self._rr.spawn(connect=False, recording=self._stream, executable_path=path)
 
     def _time(self, seconds: float) -> None:
         self._stream.set_time("run", duration=seconds)

@@ -54,6 +54,7 @@ def bundle_of(
     options = [("--checkpoint", checkpoint), ("--landmarks", landmarks), ("--mapping", mapping), ("--robot", robot)]
     options += [("--quantize", quantize)]
     words = [word for option, value in options if value is not None for word in (option, value)]
+    print(f"exporting {checkpoint}, once; half a minute", flush=True)
     command = [sys.executable, "-m", "faceimit.export", *words, "--out", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
