@@ -1,9 +1,11 @@
 """Motion: what an update costs beside ruckig alone, and what each planner asks of a robot.
 
-Run `.venv/bin/python experiments/motion/measure.py`; it writes results.csv beside itself, in about a minute.
+Run `.venv/bin/python experiments/motion/measure.py`; it writes results.csv beside itself, in about a minute. Started by
+`chrt -f 10` (as root) it runs before other programs.
 """
 
 import csv
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +18,7 @@ from faceimit.robot.limits import SafetyFilter
 from faceimit.robot.profile import RobotProfile, load_profile
 from faceimit.robot.servo import ServoModel
 from faceimit.robot.trajectory import Planner, make_planner
+from faceimit.tracking.environment import environment
 
 UPDATES, WARM, SEED = 10_000, 500, 0
 PLANNERS = ("ruckig", "minimum_jerk", "cubic")
@@ -140,6 +143,10 @@ def main() -> None:
     """Measure, print, write."""
     profile = load_profile("ameca")
     rows = costs(profile) + [asks(profile, name, arrive) for name in PLANNERS for arrive in (False, True)]
+    stamp = environment(SEED)
+    about = {"load": f"{os.getloadavg()[0]:.1f}", "real_time": str(os.sched_getscheduler(0) == os.SCHED_FIFO)}
+    about |= {"seed": str(SEED), "commit": stamp["commit"]["id"] or "", "ruckig": stamp["versions"].get("ruckig", "")}
+    rows = [{**row, **about} for row in rows]
     names = list(dict.fromkeys(key for row in rows for key in row))
     with Path(__file__).with_name("results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, names)
