@@ -20,6 +20,7 @@ from faceimit.tracking.config import neighbours
 LOG = "log.txt"
 CHILD = "faceimit.sweeping.child"
 WAIT_S = 0.5
+PATIENCE_S = 60  # of an interrupted launcher
 
 
 class Attempt(Protocol):
@@ -31,7 +32,10 @@ class Attempt(Protocol):
         """Whether all of them have ended."""
 
     def interrupt(self) -> None:
-        """Ask them to save and stop, and wait until they have."""
+        """Ask them to save and stop."""
+
+    def join(self) -> None:
+        """Wait until they have."""
 
 
 class Launcher(Protocol):
@@ -130,7 +134,12 @@ class Process:
         """As Ctrl-C."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
+
+    def join(self) -> None:
+        """Wait for its end, and write it down where it was none by interruption."""
+        if self._process is not None:
             self._process.wait()
+            self.poll()
 
     def _say_whom_we_wait_for(self) -> None:
         if not self._waits:
@@ -171,11 +180,14 @@ class HydraBatch:
         """As Ctrl-C for the launcher; jobs that a cluster has taken go on, and are waited for when the sweep does."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(timeout=60)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+
+    def join(self) -> None:
+        """Wait for the launcher; one that does not hear is killed."""
+        try:
+            self._process.wait(timeout=PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 def launchers() -> list[str]:

@@ -74,6 +74,8 @@ def run_sweep(
     finally:
         for attempt in running:
             attempt.interrupt()
+        for attempt in running:
+            attempt.join()
 
 
 def _to_run(sweep: Sweep, folder: SweepFolder, total: int, seed: int, fixed: list[str]) -> Iterator[Trial]:
