@@ -154,7 +154,7 @@ class Commanding:
     Attributes:
         commands: sent so far.
         first: when the first was sent, seconds.
-        holds: times the watchdog began to hold.
+        holds: times the watchdog began to hold, from the first face on.
         watch: limits as they were kept.
     """
 
@@ -167,7 +167,7 @@ class Commanding:
         self._input_time = NEVER
         self.commands = self.holds = 0
         self.first = NEVER
-        self._holding = self._adrift = False
+        self._holding = self._adrift = self._met = False
         self._last, self._sent = NEVER, self._target
 
     def start(self, now: float) -> None:
@@ -179,7 +179,7 @@ class Commanding:
     def decide(self, decision: Decision, now: float) -> None:
         """Take over a decision; a picture without a face is no input."""
         if decision.percept.box is not None:
-            self._input_time = decision.picture.captured
+            self._input_time, self._met = decision.picture.captured, True
         if decision.target is not None:
             self.aim(decision.target.values, now, decision.target.arrive)
 
@@ -223,7 +223,7 @@ class Commanding:
         away = bool(getattr(self._robot, "away", False))
         safe = getattr(self._robot, "safe", None)
         holding = safe is not None and bool(safe.held or safe.eased)
-        self.holds += holding and not self._holding
+        self.holds += self._met and holding and not self._holding
         self._holding, self._last, self._sent = holding, now, sent
         if away:
             self.watch.restart()

@@ -130,6 +130,12 @@ def test_a_face_lost_for_ten_seconds_and_back():
     assert np.ptp(values[times > 13][:, 0]) > 0.2
 
 
+def test_waiting_for_the_first_face_is_no_hold():
+    robot, summary, _ = go(moving(90, gone=range(30)))
+    assert (summary["stale_holds"], summary["frames_with_face"]) == (0, 60)
+    assert at_neutral(robot)
+
+
 def test_two_faces_are_one_target():
     images = moving(60)
     other = picture(130, 60, side=20)
@@ -208,7 +214,7 @@ def test_no_pictures_at_all():
 def test_a_camera_unplugged_and_back():
     source = Pictures(moving(60), live=True, lost=[25])
     robot, summary, _ = go((), source=source, fast=False, duration=3.2, mode="streaming")
-    assert summary["frames"] == 59
+    assert 50 <= summary["frames"] <= 59  # a slow machine does not get through in the time
     assert summary["stale_holds"] >= 1
     assert "lost" in summary["notes"][-1]
     assert source.closed
