@@ -132,7 +132,9 @@ def run(words: Sequence[str]) -> None:
     if asked.real is not None:
         jobs += jobs_of("real", cache(lambda: Bench(real(asked), asked)), asked)
     jobs.sort(key=lambda one: [condition.name for condition in CONDITIONS].index(one.name))  # a kind on all data
-    rows = perform(jobs, asked.runs / "rows", asked.table, asked.only and [CLEAN, *asked.only], with_loss)
+    rows = perform(
+        jobs, asked.runs / "rows", asked.table, None if asked.only is None else [CLEAN, *asked.only], with_loss
+    )
     write_text(asked.table.with_name("summary.csv"), as_csv(summary(rows)))
     write_bytes(asked.table.with_suffix(".png"), drawn(rows))
     print(asked.table)
@@ -145,7 +147,7 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--real", metavar="FOLDER", help="annotated real clips (conf/data/real.yaml): test people too")
     parser.add_argument("--model", metavar="FILE", help="MediaPipe's face_landmarker.task; without it no blendshapes")
     parser.add_argument("--checkpoint", nargs="*", default=[], metavar="NAME=CKPT", help="more networks")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"of {', '.join((*DEGRADATIONS, POSE))}")
+    parser.add_argument("--only", nargs="*", metavar="NAME", help=f"of {', '.join((*DEGRADATIONS, POSE))}; none: clean")
     parser.add_argument("--clips", type=int, default=6, help="rendered test people")
     parser.add_argument("--frames", type=int, default=100, help="of each clip, from its first valid one")
     parser.add_argument("--seed", type=int, default=0, help="of the rendered clips and of what is drawn")
