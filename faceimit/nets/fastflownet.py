@@ -50,8 +50,12 @@ def correlate(current: Tensor, previous: Tensor, offsets: tuple[tuple[int, int],
     radius = max(max(abs(dx), abs(dy)) for dx, dy in offsets)
     padded = F.pad(previous, (radius, radius, radius, radius))
     rows = {dy: padded[:, :, radius + dy : radius + dy + height] for dy in range(-radius, radius + 1)}
-    shifted = torch.stack([rows[dy][..., radius + dx : radius + dx + width] for dx, dy in offsets], dim=1)
-    return (current.unsqueeze(1) * shifted).mean(dim=2)  # (N, offsets, C, H, W) -> (N, offsets, H, W)
+    shifted = [rows[dy][..., radius + dx : radius + dx + width] for dx, dy in offsets]
+    if current.device.type == "cpu" and not torch.compiler.is_compiling():
+        # one by one, so that the products stay in the processor's cache: three quarters of the time
+        return torch.stack([(current * there).mean(dim=1) for there in shifted], dim=1)
+    products = current.unsqueeze(1) * torch.stack(shifted, dim=1)  # (N, offsets, C, H, W)
+    return products.mean(dim=2)
 
 
 def convolution(inputs: int, outputs: int, stride: int = 1, groups: int = 1) -> nn.Sequential:

@@ -23,6 +23,7 @@ from faceimit.nets.warp import warp
 MOTIONS = len(BLENDSHAPES) + 3  # blendshapes, then yaw, pitch, roll
 REFERENCE_FPS = 25.0
 DIFFERENCE_GAIN = 5.0
+TOGETHER = 8  # pairs of frames
 SCALES = 3  # levels of flow the score looks at, the finest ones
 Flows = tuple[Tensor, ...]
 
@@ -129,14 +130,22 @@ class KeyframeNet(nn.Module):
         return KeyframeOutput(score, velocity, flow)
 
     def flow_of_clip(self, frames: Tensor) -> Flows:
-        """Flow of frames 1..T-1 to their predecessors, N = B (T - 1); each frame's pyramid is computed once."""
+        """Flow of frames 1..T-1 to their predecessors, N = B (T - 1); each frame's pyramid is computed once.
+
+        On the CPU and without gradients a few pairs at a time, whose correlations stay in the processor's cache: nearly
+        twice as fast as all at once, in a tenth of the memory.
+        """
         assert self.flow is not None
         batch, time = frames.shape[:2]
         levels = self.flow.pyramid(frames.flatten(0, 1))
         clips = [level.view(batch, time, *level.shape[1:]) for level in levels]
         previous = tuple(level[:, :-1].flatten(0, 1) for level in clips)
         current = tuple(level[:, 1:].flatten(0, 1) for level in clips)
-        return self.flow.decode(previous, current).flows
+        if torch.is_grad_enabled() or frames.device.type != "cpu":
+            return self.flow.decode(previous, current).flows
+        pairs = zip(*(level.split(TOGETHER) for level in previous + current), strict=True)
+        parts = [self.flow.decode(part[: len(levels)], part[len(levels) :]).flows for part in pairs]
+        return tuple(torch.cat(level) for level in zip(*parts, strict=True))
 
     def _flows(self, frames: Tensor, joint: int, known: Sequence[Tensor] | None) -> Flows:
         """Flow of all windows; only the first `joint` keep what gradients need, which costs three times as much."""
