@@ -27,6 +27,8 @@ def evaluation_page(folder: Path) -> Page:
         InputError: damaged files.
     """
     rows = needed_rows(folder / "results.csv", "evaluate again: python -m faceimit.evaluate checkpoint=CKPT")
+    if "method" not in rows[0]:
+        raise InputError(f"{folder / 'results.csv'} has no column method, evaluate again or give another folder")
     about = read_json(folder / "results.json", "evaluate again")
     clips = folder / "clips.csv"
     plots = pictures_of(folder)

@@ -1,5 +1,6 @@
 """Reports of whatever folder is given: which kind it is, its page and its numbers."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -93,6 +94,17 @@ def report_of(paths: Sequence[Path], wanted: Wanted, advance: Advance = lambda *
     return _of_run(runs[0], wanted, advance) if len(runs) == 1 else _of_runs(runs, wanted)
 
 
+def plain(value: Any) -> Any:
+    """Nested content as JSON can hold it: what is not finite is null, what is of no plain type is text."""
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
+
+
 def _of_run(run: RunRecord, wanted: Wanted, advance: Advance) -> Report:
     found = recorded(run, wanted.clips)
     if wanted.recompute:
@@ -100,7 +112,7 @@ def _of_run(run: RunRecord, wanted: Wanted, advance: Advance) -> Report:
 
         found = measured_again(run, wanted.clips, advance)
     advance("writing the page", 0, 1)
-    return Report(run_page(run, found).html(), {"kind": "run", **_numbers(run, found)})
+    return Report(run_page(run, found).html(), plain({"kind": "run", **_numbers(run, found)}))
 
 
 def _of_runs(runs: Sequence[RunRecord], wanted: Wanted) -> Report:
@@ -112,7 +124,7 @@ def _of_runs(runs: Sequence[RunRecord], wanted: Wanted) -> Report:
         "runs": {name: _numbers(run, recorded(run)) for name, run in zip(names, runs, strict=True)},
         "differences": differences([run.config for run in runs]),
     }
-    return Report(comparison_page(runs).html(), content)
+    return Report(comparison_page(runs).html(), plain(content))
 
 
 def _of_folder(folder: Path, kind: str, wanted: Wanted) -> Report:

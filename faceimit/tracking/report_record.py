@@ -113,7 +113,7 @@ def read_run(folder: Path, any_version: bool = False) -> RunRecord:
         InputError: a file that is damaged, or a run of another version.
     """
     folder = folder.resolve()
-    environment = read_json(folder / "environment.json", "the run cannot be told from others, train it anew")
+    environment = read_environment(folder / "environment.json")
     if not any_version:
         check_version(folder, environment)
     curves, epochs = read_curves(folder / "metrics.csv")
@@ -133,6 +133,17 @@ def read_run(folder: Path, any_version: bool = False) -> RunRecord:
         resumed=len(list(folder.glob("environment-resumed-*.json"))),
         diff=diff.read_text(errors="replace") if diff.is_file() else "",
     )
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """What a run ran on; {} where there is no file. Groups of another shape than ours are left out.
+
+    Raises:
+        InputError: no JSON object.
+    """
+    content = read_json(path, "delete it, the report does without, or train the run anew")
+    shapes = {"versions": dict, "commit": dict, "hardware": dict, "command": list}
+    return {name: value for name, value in content.items() if isinstance(value, shapes.get(name, object))}
 
 
 def check_version(folder: Path, environment: Mapping[str, Any]) -> None:
@@ -281,9 +292,21 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
     for clip in clips:
         if not isinstance(clip, dict) or any(name not in clip for name in SCORES):
             raise InputError(f"{path} holds a clip without {', '.join(SCORES)}, {remedy}")
-        arrays = {name: np.array([math.nan if x is None else x for x in clip[name]]) for name in ("score", "target")}
-        found.append(clip | arrays)
+        try:
+            found.append(_clip(clip))
+        except (TypeError, ValueError) as error:
+            raise InputError(f"clip {clip['clip']} of {path} is damaged ({error}), {remedy}") from error
     return found
+
+
+def _clip(clip: dict[str, Any]) -> dict[str, Any]:
+    """With its lists as arrays: score and target (T,) float64, keyframes and true as frame numbers below T."""
+    score, target = (np.array([math.nan if x is None else float(x) for x in clip[n]]) for n in ("score", "target"))
+    places = {name: [int(frame) for frame in clip[name]] for name in ("keyframes", "true")}
+    beyond = [frame for frames in places.values() for frame in frames if not 0 <= frame < len(score)]
+    if len(score) != len(target) or not len(score) or beyond or not float(clip["fps"]) > 0:
+        raise ValueError(f"{len(score)} scores, {len(target)} targets, frames beyond them: {beyond[:3]}")
+    return clip | places | {"score": score, "target": target, "fps": float(clip["fps"])}
 
 
 def newest_pictures(folder: Path) -> dict[str, Path]:

@@ -74,7 +74,8 @@ def figure_table(run: RunRecord) -> Iterator[Block]:
     """Every figure of the run: of the test, the validation and the training, with what it means."""
     if not run.metrics:
         return
-    bases = in_order(name.split("/", 1)[1] for name in run.metrics if name.split("/")[0] in STAGES)
+    begins = tuple(f"{stage}/" for stage in STAGES)
+    bases = in_order(name.split("/", 1)[1] for name in run.metrics if name.startswith(begins))
     rows: list[list[Cell]] = []
     for base in bases:
         values: list[Cell] = [run.metrics.get(f"{stage}/{base}") for stage in STAGES]

@@ -78,13 +78,13 @@ def clip_blocks(rows: Sequence[Row], heading: str = "Errors of each clip") -> It
     """Errors of each clip, the worst first; where several methods were measured, beside the best of the others."""
     methods = list(dict.fromkeys(row["method"] for row in rows if row.get("method")))
     ours = [row for row in rows if not methods or row["method"] == methods[0]]
-    others = _best_of_others(rows, [name for name in methods[1:] if name != CEILING])
     names = in_order(name for name in numeric(rows) if name not in {*STAMPS, *COUNTS})
     key = worst_first(names)
     if key is not None:
         ours = sorted(ours, key=lambda row: _badness(row, names))
     who = f"Of {methods[0].replace('_', ' ')}; " if methods else ""
     column = next((name for name in ("clip", "name") if name in rows[0]), next(iter(rows[0])))
+    others = _best_of_others(rows, column, [name for name in methods[1:] if name != CEILING])
     rest = [name for name in rows[0] if name not in {*names, column, "method", *STAMPS}]
     beside = ["best other F1", "whose"] if others else []
     cells: list[list[Cell]] = [
@@ -140,13 +140,13 @@ def _badness(row: Mapping[str, str], names: Sequence[str]) -> tuple[float, ...]:
     return tuple(key)
 
 
-def _best_of_others(rows: Sequence[Row], others: Sequence[str]) -> dict[str, tuple[float, str]]:
+def _best_of_others(rows: Sequence[Row], column: str, others: Sequence[str]) -> dict[str, tuple[float, str]]:
     """The highest F1 of each clip among these methods, and whose it is."""
     top: dict[str, tuple[float, str]] = {}
     for row in rows:
         value = number(row.get("F1"))
-        if row.get("method") in others and value is not None and value > top.get(row["clip"], (-1.0, ""))[0]:
-            top[row["clip"]] = value, row["method"].replace("_", " ")
+        if row.get("method") in others and value is not None and value > top.get(row[column], (-1.0, ""))[0]:
+            top[row[column]] = value, row["method"].replace("_", " ")
     return top
 
 

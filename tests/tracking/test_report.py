@@ -1,3 +1,4 @@
+import datetime
 import importlib
 import json
 import re
@@ -12,7 +13,7 @@ from faceimit.tracking.report_figures import ClipScore, curve_figure, score_figu
 from faceimit.tracking.report_findings import best_step, findings_of, monitor
 from faceimit.tracking.report_keyframes import EXTRA, HIT, MISSED, WEAK, verdicts
 from faceimit.tracking.report_measured import spread
-from faceimit.tracking.report_open import Wanted, kind_of, report_of
+from faceimit.tracking.report_open import Wanted, kind_of, plain, report_of
 from faceimit.tracking.report_prose import prose
 from faceimit.tracking.report_record import Curve, read_run
 from faceimit.tracking.report_tables import clip_blocks, method_blocks
@@ -142,6 +143,18 @@ def test_runs_on_other_clips_are_called_so(tmp_path):
     first, second = make_run(tmp_path / "a"), make_run(tmp_path / "b")
     write(second / "data.json", {"counts": {}, "fingerprint": {"test": {"items": 2, "digest": "other"}}})
     assert "not the same clips" in words_of(page_of(first, second).html)
+
+
+def test_numbers_are_plain_whatever_the_settings_hold():
+    found = plain({"a": float("nan"), "b": (1, True, None), 3: datetime.date(2026, 1, 2)})
+    assert found == {"a": None, "b": [1, True, None], "3": "2026-01-02"}
+
+
+def test_an_evaluation_without_methods_is_refused(tmp_path):
+    folder = make_evaluation(tmp_path / "e")
+    write_rows(folder / "results.csv", [{"F1": 1}])
+    with pytest.raises(InputError, match="no column method"):
+        page_of(folder)
 
 
 def test_names_of_runs_are_short_and_differ(tmp_path):

@@ -62,6 +62,17 @@ def test_settings_are_flat_and_without_the_place_of_the_run():
     assert flat({"a": {"b": 1, "c": {}}, "run_dir": "x", "seed": 0}) == {"a.b": 1, "a.c": {}, "seed": 0}
 
 
+CLIP = json.dumps(
+    {"clips": [{"clip": "a", "fps": 25, "score": [0.1, None], "target": [0, 1], "keyframes": [1], "true": []}]}
+)
+
+
+def test_an_environment_of_another_shape_is_read_as_far_as_it_goes(tmp_path):
+    folder = make_run(tmp_path / "r")
+    write(folder / "environment.json", {"commit": "abc", "versions": ["1"], "seed": 3})
+    assert read_run(folder).environment == {"seed": 3}
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -78,6 +89,9 @@ def test_settings_are_flat_and_without_the_place_of_the_run():
         ("environment.json", "{", "no whole JSON file"),
         ("data.json", '{"counts": 3}', "expected counts"),
         ("tables/scores.json", '{"clips": [{"clip": "a"}]}', "a clip without"),
+        ("tables/scores.json", CLIP.replace("[1]", "[7]"), "clip a of"),
+        ("tables/scores.json", CLIP.replace("[0.1, null]", "[0.1]"), "clip a of"),
+        ("tables/scores.json", CLIP.replace("0.1", '"low"'), "clip a of"),
     ],
 )
 def test_a_broken_file_is_named_in_one_sentence(tmp_path, name, content, sentence):
