@@ -42,7 +42,7 @@ def score_figure(
     axis.set_xlabel("seconds")
     axis.set_ylim(-0.03, 1.1)
     axis.set_title(name)
-    axis.legend(ncols=4, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2))
+    axis.legend(ncols=4, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.3))
     figure.tight_layout()
     return figure
 
