@@ -286,10 +286,10 @@ def drawn(rows: Sequence[Row]) -> bytes:
 
 
 def _curves(axis: Any, rows: Sequence[Row]) -> None:
-    if all(row["degradation"] == CLEAN for row in rows):
-        axis.text(0.5, 0.5, "cannot be made", ha="center", va="center", transform=axis.transAxes, color="#8a97a0")
-        return
-    if not any(row["degradation"] != CLEAN and row.get("F1", "") != "" for row in rows):
+    done = [row for row in rows if row["degradation"] != CLEAN]
+    if not any(row.get("F1", "") != "" for row in done):
+        text = "cannot be made" if done else "not measured yet"
+        axis.text(0.5, 0.5, text, ha="center", va="center", transform=axis.transAxes, color="#8a97a0")
         return
     for method in dict.fromkeys(row["method"] for row in rows if row.get("F1", "") != ""):
         points = [(int(row["level"]), float(row["F1"])) for row in rows if row["method"] == method]

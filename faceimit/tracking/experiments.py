@@ -132,7 +132,7 @@ def png(figure: Any, dpi: int = 110) -> bytes:
 
     stream = io.BytesIO()
     figure.tight_layout()
-    figure.savefig(stream, format="png", dpi=dpi)
+    figure.savefig(stream, format="png", dpi=dpi, bbox_inches="tight")  # legends may stand outside
     pyplot.close(figure)
     return stream.getvalue()
 
