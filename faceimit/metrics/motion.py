@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 VISIBLE_HZ = 12.0
+STILL = 1e-9  # a motion of less is none
 
 
 class Lag(NamedTuple):
@@ -125,5 +126,6 @@ def _pooled(reference: np.ndarray, motion: np.ndarray, shift: int) -> float:
     count = len(reference) - abs(shift)
     first, second = reference[max(-shift, 0) :][:count], motion[max(shift, 0) :][:count]
     first, second = first - first.mean(axis=0), second - second.mean(axis=0)
-    length = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / length) if length > 1e-12 else float("nan")
+    energy = (first**2).sum(), (second**2).sum()
+    moves = min(energy) > STILL**2 * first.size
+    return float((first * second).sum() / np.sqrt(energy[0] * energy[1])) if moves else float("nan")

@@ -66,7 +66,7 @@ def test_lag_does_not_mind_gain_and_offset_and_says_nothing_of_rest():
     reference = walk(2)
     later = 0.3 * np.roll(reference, 20, axis=0) + 4.0
     assert lag(reference, later, RATE).seconds == pytest.approx(0.1, abs=0.003)
-    assert np.isnan(lag(reference, np.ones_like(reference), RATE).seconds)
+    assert np.isnan(lag(reference, np.full_like(reference, 0.1), RATE).seconds)
 
 
 def test_lag_of_a_first_order_lag_is_about_its_time_constant():
