@@ -60,6 +60,16 @@ def test_flow_of_a_clip_is_the_flow_of_its_pairs(clip):
         assert torch.allclose(one, two, atol=1e-5)
 
 
+def test_flow_a_few_pairs_at_a_time_is_that_of_all_at_once():
+    net = KeyframeNet("compact", size=32, width=16).eval()
+    frames = torch.rand(2, 11, 3, 64, 64, generator=torch.Generator().manual_seed(0))  # 20 pairs: 8, 8 and 4
+    whole = net.flow_of_clip(frames)
+    with torch.no_grad():
+        parts = net.flow_of_clip(frames)
+    for a, b in zip(whole, parts, strict=True):
+        torch.testing.assert_close(b, a.detach(), rtol=0, atol=1e-5)
+
+
 def test_known_flow_stands_in_for_the_network(clip):
     net = small(dropout=0.0).eval()
     fill(net.motion)
