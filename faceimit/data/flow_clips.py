@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from faceimit.data.clipfile import load_clip
 from faceimit.data.matte import Layers, layers_path, prepare_layers
-from faceimit.data.sharding import measured, shuffled
+from faceimit.data.sharding import fewest, measured, own, shuffled
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
 
@@ -165,17 +165,19 @@ class FlowClips(LightningDataModule):
             self._measured(split)
 
     def setup(self, stage: str) -> None:
-        """Load the training clips into memory."""
+        """Load the training clips into memory; where several processes train, each its own."""
         if stage == "fit" and self.train is None:
             paths = self._rendered("train", self.clips["train"], clean=True) + self._extra()
-            self.train = FlowWindows(paths, self.window, self.with_flow, self._layers())
+            mine = [paths[i] for i in own(len(paths))]
+            self.train = FlowWindows(mine, self.window, self.with_flow, self._layers())
 
     def train_dataloader(self) -> DataLoader:
         """Shuffled windows."""
         if self.train is None:
             raise RuntimeError("call setup('fit') first")
         options = {"num_workers": self.workers, "persistent_workers": self.workers > 0}
-        return DataLoader(self.train, self.batch_size, drop_last=True, **shuffled(self.train), **options)
+        windows = Subset(self.train, range(fewest(len(self.train))))  # as many as each other process has
+        return DataLoader(windows, self.batch_size, drop_last=True, **shuffled(windows, own=True), **options)
 
     def val_dataloader(self) -> DataLoader:
         """Whole clips of the validation people."""

@@ -70,11 +70,18 @@ def as_given(items: Dataset[Any]) -> DistributedSampler | None:
     return None if processes()[1] == 1 else DistributedSampler(items, num_replicas=1, rank=0, shuffle=False)
 
 
-def shuffled(items: Dataset[Any]) -> dict[str, Any]:
-    """How a ``DataLoader`` shuffles: alone by the global generator, together each process a part of the same order."""
+def shuffled(items: Dataset[Any], own: bool = False) -> dict[str, Any]:
+    """How a ``DataLoader`` shuffles: alone by the global generator, together each process a part of the same order.
+
+    Args:
+        items: of all processes.
+        own: the items are this process's own already, as many as those of each other.
+    """
     rank, number = processes()
     if number == 1:
         return {"shuffle": True}
+    if own:
+        return {"sampler": DistributedSampler(items, num_replicas=1, rank=0, shuffle=True, seed=rank)}
     return {"sampler": DistributedSampler(items, num_replicas=number, rank=rank, shuffle=True)}
 
 
@@ -140,6 +147,15 @@ def agreed(value: float, device: torch.device | str = "cpu") -> float:
     told = torch.tensor(value, dtype=torch.float64, device=device)
     distributed.broadcast(told, 0)
     return float(told)
+
+
+def fewest(count: int) -> int:
+    """The least count of any process."""
+    if processes()[1] == 1:
+        return count
+    counts: list[Any] = [0] * processes()[1]
+    distributed.all_gather_object(counts, count)
+    return min(counts)
 
 
 def anybody(asks: bool, device: torch.device | str = "cpu") -> bool:
