@@ -39,7 +39,9 @@ def time_used(trainer: pl.Trainer | None) -> float:
 
     Where several processes train it is the first one's: by clocks of their own their weights would drift apart.
     """
-    for callback in getattr(trainer, "callbacks", []):
+    if trainer is None:
+        return 0.0
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
         if isinstance(callback, pl.callbacks.Timer) and callback.time_remaining() is not None:
             used, left = callback.time_elapsed(), callback.time_remaining() or 0.0
             return agreed(used / max(1e-9, used + left), trainer.strategy.root_device)
