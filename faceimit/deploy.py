@@ -186,7 +186,8 @@ def _parser() -> CommandParser:
     parser.add_argument("--mode", default="keyframes", metavar="MODE", help=f"{', '.join(MODES)} (default keyframes)")
     parser.add_argument("--at", default="apex", choices=("apex", "peak"), help="what is shown of a change")
     parser.add_argument("--uniform-rate", type=float, default=5.0, metavar="HZ", help="of mode uniform (default 5)")
-    parser.add_argument("--planner", default="ruckig", metavar="NAME", help="ruckig (default), minimum_jerk or cubic")
+    planners = "ruckig, feedforward, minimum_jerk or cubic (default: feedforward for hybrid, else ruckig)"
+    parser.add_argument("--planner", metavar="NAME", help=planners)
     parser.add_argument("--rate", type=float, default=50.0, metavar="HZ", help="commands a second (default 50)")
     parser.add_argument("--look-ahead-ms", type=float, default=100.0, metavar="MS", help="of the search (default 100)")
     parser.add_argument("--faces", default="dlib", metavar="NAME", help="dlib (default) or a MediaPipe .task file")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from routes import Route, Rows, geometric, mediapipe, network, neutral, ridge
+from routes import Route, Rows, geometric, mediapipe, network, neutral, own_neutral, ridge
 
 from faceimit.data.virtual_pairs import VirtualPairs
 from faceimit.errors import InputError
@@ -77,7 +77,8 @@ def main() -> None:
     summary = []
     for name in SETS:
         rows = data.part(f"test/{name}").arrays
-        for route, predict in found.items():
+        own = {"mapper_own_neutral": own_neutral(arguments.weights, arguments.seed)} if name == "human" else {}
+        for route, predict in (found | own).items():
             errors, figures = measured(predict, rows)
             for line, error in zip(table, errors, strict=True):
                 line[f"{route}_{name}"] = float(error)

@@ -7,12 +7,14 @@ import numpy as np
 import torch
 
 from faceimit.data.annotators.landmarker import Landmarker
+from faceimit.data.synthetic.robot_pairs import rest_pictures, sequence_seeds
 from faceimit.errors import InputError
-from faceimit.face.controls import NEUTRAL
+from faceimit.face.controls import HIGH, LOW, NEUTRAL
 from faceimit.face.pose import pose_from_rotation
 from faceimit.face.retargeting import to_controls
 from faceimit.nets.mapper import load_mapper
 from faceimit.robot.geometric import GeometricMapper
+from faceimit.robot.personal import bias
 from faceimit.robot.profile import load_profile
 
 Rows = Mapping[str, np.ndarray]  # arrays of faceimit.data.virtual_pairs.PairRows
@@ -28,6 +30,25 @@ def network(weights: str) -> Route:
         with torch.inference_mode():
             pictures = torch.from_numpy(rows["images"]).permute(0, 3, 1, 2)
             return np.concatenate([net.values(part).double().numpy() for part in pictures.split(32)])
+
+    return route
+
+
+def own_neutral(weights: str, seed: int) -> Route:
+    """Our mapping network less what it reads from the same person at rest, as ``faceimit-deploy --calibrate`` does.
+
+    The resting face is seen in other light, before another background. Rows are of the test split.
+    """
+    read = network(weights)
+
+    def route(rows: Rows) -> np.ndarray:
+        values = read(rows)
+        seeds = sequence_seeds("test", int(rows["sequence"].max()) + 1, seed)
+        for sequence in np.unique(rows["sequence"]):
+            mine = rows["sequence"] == sequence
+            rest = read({"images": rest_pictures(seeds[sequence], size=rows["images"].shape[1])})
+            values[mine] = np.clip(values[mine] - bias(rest, NEUTRAL), LOW, HIGH)
+        return values
 
     return route
 

@@ -191,15 +191,20 @@ class _GroupPlanner:
 
 
 def make_planner(name: str, profile: RobotProfile) -> Planner:
-    """The planner of that name for a robot: ``ruckig``, ``minimum_jerk`` or ``cubic``.
+    """The planner of that name for a robot: ``ruckig``, ``feedforward``, ``minimum_jerk`` or ``cubic``.
 
     Raises:
         InputError: no such planner.
     """
+    from faceimit.robot.feedforward import FeedforwardPlanner
     from faceimit.robot.planners import CubicPlanner, MinimumJerkPlanner
 
-    kinds: dict[str, Callable[[RobotProfile], Planner]]
-    kinds = {"ruckig": RuckigPlanner, "minimum_jerk": MinimumJerkPlanner, "cubic": CubicPlanner}
+    kinds: dict[str, Callable[[RobotProfile], Planner]] = {
+        "ruckig": RuckigPlanner,
+        "feedforward": FeedforwardPlanner,
+        "minimum_jerk": MinimumJerkPlanner,
+        "cubic": CubicPlanner,
+    }
     if name not in kinds:
         raise InputError(f"expected a planner among {', '.join(kinds)} but got {name}, choose one of these")
     return kinds[name](profile)

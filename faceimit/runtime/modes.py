@@ -65,10 +65,12 @@ class Mode(Protocol):
     Attributes:
         name: one of :data:`MODES`.
         at: which frame of a change counts as its keyframe.
+        planner: of the motion to its targets (:func:`faceimit.robot.trajectory.make_planner`).
     """
 
     name: str
     at: At
+    planner: str
 
     def push(self, percept: Percept, seen: Seen) -> Target | None:
         """The next target, None to keep the last."""
@@ -78,7 +80,7 @@ class Mode(Protocol):
 class Keyframes:
     """Targets at keyframes only; a face that appears is shown as it is, not only when it first changes."""
 
-    name = "keyframes"
+    name, planner = "keyframes", "ruckig"
 
     def __init__(self, at: At = "apex") -> None:
         self.at, self._met = at, False
@@ -97,7 +99,7 @@ class Keyframes:
 class Streaming:
     """A target at every frame."""
 
-    name = "streaming"
+    name, planner = "streaming", "ruckig"
     at: At = "peak"
 
     def push(self, percept: Percept, seen: Seen) -> Target | None:
@@ -112,7 +114,7 @@ class Uniform:
         rate: targets a second.
     """
 
-    name = "uniform"
+    name, planner = "uniform", "ruckig"
     at: At = "peak"
 
     def __init__(self, rate: float = 5.0) -> None:
@@ -145,7 +147,7 @@ class Hybrid:
         speed_s: time constant with which the speed is measured.
     """
 
-    name = "hybrid"
+    name, planner = "hybrid", "feedforward"
 
     def __init__(self, at: At = "apex", rest_hz: float = 1.0, gain_hz: float = 20.0, speed_s: float = 0.05) -> None:
         self.at, self._rest_hz, self._gain_hz, self._speed_s = at, rest_hz, gain_hz, speed_s

@@ -33,7 +33,7 @@ class Settings:
         mode: see :mod:`faceimit.runtime.modes`.
         at: frame of a change that is shown.
         uniform_rate: targets a second of mode uniform.
-        planner: see :func:`faceimit.robot.trajectory.make_planner`.
+        planner: see :func:`faceimit.robot.trajectory.make_planner`; None: the one that suits the mode.
         rate: commands a second.
         look_ahead_ms: how long a keyframe may take to be known after its score is.
         duration: seconds, None: until the source ends.
@@ -44,7 +44,7 @@ class Settings:
     mode: str = "keyframes"
     at: At = "apex"
     uniform_rate: float = 5.0
-    planner: str = "ruckig"
+    planner: str | None = None
     rate: float = 50.0
     look_ahead_ms: float = 100.0
     duration: float | None = None
@@ -155,7 +155,7 @@ def run(
         perception = Perception(
             bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms, beside, personal
         )
-        planner = make_planner(settings.planner, profile)
+        planner = make_planner(settings.planner or mode.planner, profile)
         commanding = Commanding(driver, planner, profile, timer, observers)
         parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, personal, began)
         error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)

@@ -4,19 +4,22 @@ import hashlib
 import io
 import json
 import math
+import subprocess
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from faceimit.errors import InputError
-from faceimit.tracking.config import composed, neighbours, plain
+from faceimit.tracking.config import neighbours
 from faceimit.tracking.environment import environment
 from faceimit.tracking.files import write_json, write_text
 from faceimit.tracking.results import as_csv
 
 Row = dict[str, str | float]
 DIGITS = 5
+INTERRUPTED = 130
 NAMED = ("torch", "numpy", "opencv-python-headless", "av", "mediapipe")  # versions that figures depend on most
 
 
@@ -102,23 +105,28 @@ def stamp(seed: int) -> Row:
 
 
 def trained(overrides: Sequence[str], folder: Path) -> Path:
-    """The run folder of a training that is done once: what an interrupted one began goes on.
+    """The run folder of a training that is done once, by a process of its own, whose memory is given back.
+
+    What an interrupted one began goes on.
 
     Args:
         overrides: of ``faceimit.train``, without ``run_dir``.
         folder: where the run is, or will be.
-    """
-    from faceimit.tracking.checkpoints import Interrupted
-    from faceimit.train import train
 
+    Raises:
+        InputError: the training failed; it has said why.
+        KeyboardInterrupt: it was interrupted.
+    """
     if (folder / "metrics.json").is_file():
         return folder
     began = (folder / "checkpoints" / "last.ckpt").is_file()
     where = f"resume={folder}" if began else f"run_dir={folder}"
-    try:
-        return train(plain(composed([*overrides, where])))
-    except Interrupted as stopped:
-        raise KeyboardInterrupt from stopped
+    code = subprocess.run([sys.executable, "-m", "faceimit.train", *overrides, where], check=False).returncode
+    if code == INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        raise InputError(f"the training for {folder} ended with exit code {code}, mend what it says above and repeat")
+    return folder
 
 
 def metrics(run: Path) -> dict[str, float]:

@@ -163,5 +163,5 @@ def test_controls_a_robot_lacks_stay_at_neutral():
 
 
 def test_an_unknown_planner_lists_the_known():
-    with pytest.raises(InputError, match="ruckig, minimum_jerk, cubic"):
+    with pytest.raises(InputError, match="ruckig, feedforward, minimum_jerk, cubic"):
         make_planner("spline", PROFILE)

@@ -1,9 +1,9 @@
 import csv
 import json
+import subprocess
 
 import pytest
 
-from faceimit import train as train_module
 from faceimit.errors import InputError
 from faceimit.tracking.experiments import Job, metrics, perform, stamp, trained
 
@@ -72,17 +72,25 @@ def test_a_row_says_where_it_comes_from():
 def test_a_training_is_begun_continued_or_left_alone(tmp_path, monkeypatch):
     asked = []
 
-    def train(config):
-        asked.append({name: config[name] for name in ("run_dir", "resume")})
-        return tmp_path / "run"
+    def run_process(command, check):
+        asked.append(command[3:])
+        return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(train_module, "train", train)
+    monkeypatch.setattr(subprocess, "run", run_process)
     words, run = ["experiment=keyframe_multitask", "profile=tiny"], tmp_path / "run"
-    trained(words, run)
+    assert trained(words, run) == run
     (run / "checkpoints").mkdir(parents=True)
     (run / "checkpoints" / "last.ckpt").touch()
     trained(words, run)
     (run / "metrics.json").write_text(json.dumps({"test/F1": 0.5}))
     assert trained(words, run) == run
-    assert asked == [{"run_dir": str(run), "resume": None}, {"run_dir": None, "resume": str(run)}]
+    assert asked == [[*words, f"run_dir={run}"], [*words, f"resume={run}"]]
     assert metrics(run) == {"test/F1": 0.5}
+
+
+def test_a_training_that_fails_or_is_interrupted_ends_the_experiment(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match="ended with exit code 2"):
+        trained(["experiment=nothing_of_that_name"], tmp_path / "run")
+    monkeypatch.setattr(subprocess, "run", lambda command, check: subprocess.CompletedProcess(command, 130))
+    with pytest.raises(KeyboardInterrupt):
+        trained(["experiment=flow"], tmp_path / "run")

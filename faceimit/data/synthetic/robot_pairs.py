@@ -101,6 +101,32 @@ def pair_frames(seed: int, frames: int = 24, size: int = 128, kind: Kind | None 
     )
 
 
+def rest_pictures(seed: int, frames: int = 8, size: int = 128) -> np.ndarray:
+    """The person of an ``imitation`` sequence with a face at rest, hardly moving the head, in a scene of its own.
+
+    Args:
+        seed: of the sequence.
+        frames: pictures, at moments apart.
+        size: side of the pictures in pixels.
+
+    Returns:
+        (frames, S, S, 3) uint8 RGB.
+    """
+    rng = np.random.default_rng([seed, 7])
+    pose = rng.normal(0.0, 0.03, (frames, 3))  # rad: nobody holds quite still
+    return _human(rng, seed, np.zeros((frames, 52)), pose, size)[0]
+
+
+def sequence_seeds(split: str, count: int, seed: int = 0) -> list[int]:
+    """Seeds of the sequences of a split in their order.
+
+    Raises:
+        InputError: an unknown split, a seed of 100 or more.
+    """
+    first = _first_seed(split, count, seed)
+    return [first + i for i in range(count)]
+
+
 def _robot(rng: np.random.Generator, values: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (T, S, S, 3) uint8 and landmarks (T, 68, 2) of controls (T, 30) in a random scene."""
     gain = camera.draw_light_gain(rng, len(values), FPS)
@@ -189,9 +215,9 @@ def prepare(
     paths: dict[str, list[Path]] = {}
     missing: dict[Path, int] = {}
     for split, count in sequences.items():
-        first = _first_seed(split, count, settings.seed)
+        seeds = sequence_seeds(split, count, settings.seed)
         paths[split] = [Path(root) / settings.key / split / f"{i:05d}.npz" for i in range(count)]
-        missing |= {path: first + i for i, path in enumerate(paths[split]) if not path.exists()}
+        missing |= {path: number for path, number in zip(paths[split], seeds, strict=True) if not path.exists()}
     if missing:
         workers = (os.cpu_count() or 1) if workers is None else workers
         workers = min(workers, len(missing) * settings.frames // WORTH_A_PROCESS)
