@@ -183,7 +183,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the driver; repeatable")
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="of faceimit-calibrate")
     parser.add_argument("--calibrate", type=float, metavar="S", help="rest your face so long at first: it is neutral")
-    parser.add_argument("--mode", default="keyframes", metavar="MODE", help=f"{', '.join(MODES)} (default keyframes)")
+    parser.add_argument("--mode", default="hybrid", metavar="MODE", help=f"{', '.join(MODES)} (default hybrid)")
     parser.add_argument("--at", default="apex", choices=("apex", "peak"), help="what is shown of a change")
     parser.add_argument("--uniform-rate", type=float, default=5.0, metavar="HZ", help="of mode uniform (default 5)")
     planners = "ruckig, feedforward, minimum_jerk or cubic (default: feedforward for hybrid, else ruckig)"

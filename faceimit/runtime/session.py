@@ -41,7 +41,7 @@ class Settings:
         calibrate: seconds at the start in which the face rests, see :mod:`faceimit.robot.personal`; None: none.
     """
 
-    mode: str = "keyframes"
+    mode: str = "hybrid"
     at: At = "apex"
     uniform_rate: float = 5.0
     planner: str | None = None
