@@ -69,9 +69,9 @@ def jobs(quick: bool, model: Path | None, video: Path | None, where: Row) -> lis
             for more in ((), ("compile=true",), ("trainer.precision=32-true",)):
                 measure = partial(training.rows, task, WORK / "cache", 5 * steps, "gpu", more)
                 found.append(job("gpu", measure, task=task, settings=" ".join(more)))
-    found += [job("latency", partial(latency.rows, net, rounds), net=net) for net in latency.NETWORKS]
+    found += [job(f"latency-{net}", partial(latency.rows, net, rounds)) for net in latency.NETWORKS]
     if not quick:
-        found += [job("compiled", partial(latency.rows, net, rounds, True), net=net) for net in latency.NETWORKS]
+        found += [job(f"compiled-{net}", partial(latency.rows, net, rounds, True)) for net in latency.NETWORKS]
     name = model.name if model else "none"
     scene = video or performance()
     found.append(job("frame", partial(frame.rows, scene, model, 30 if quick else 150), model=name, video=scene.name))
