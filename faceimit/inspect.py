@@ -1,11 +1,10 @@
 """``faceimit-inspect``: what a data set holds, how well it covers, what is wrong with it; text and an HTML report."""
 
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
-from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.cli import CommandParser, clip_count, run_command
 from faceimit.tracking.files import write_json, write_text
 from faceimit.tracking.inspection import Amount, Inspection, inspect_source
 from faceimit.tracking.inspection_findings import findings_of
@@ -91,15 +90,13 @@ def _parser() -> CommandParser:
     pairs.add_argument("--sequence", metavar="COLUMN", help="column that names the recording of each row")
     pairs.add_argument("--fps", type=float, help="frames per second of the recordings")
     parser.add_argument(
-        "--clips", type=_count, default=Amount.clips, metavar="N", help="read at most N clips (default: %(default)s)"
+        "--clips",
+        type=clip_count,
+        default=Amount.clips,
+        metavar="N",
+        help="read at most N clips (default: %(default)s)",
     )
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"expected a number of clips, at least 1, but got {text}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
 """``faceimit-report``: one page of a run, of several runs side by side, of an evaluation, a sweep or an experiment."""
 
 import sys
-from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from pathlib import Path
 
-from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.cli import CommandParser, clip_count, run_command
 from faceimit.tracking.files import write_json, write_text
 from faceimit.tracking.pages import check_outputs, progress
 
@@ -56,16 +55,10 @@ def _parser() -> CommandParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures, tables and findings")
     parser.add_argument("--recompute", action="store_true", help="measure test clips again from the best checkpoint")
     parser.add_argument(
-        "--clips", type=_count, default=DRAWN_CLIPS, metavar="N", help="draw N test clips (default: %(default)s)"
+        "--clips", type=clip_count, default=DRAWN_CLIPS, metavar="N", help="draw N test clips (default: %(default)s)"
     )
     parser.add_argument("--any-version", action="store_true", help="read a run of another version of faceimit as well")
     return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ArgumentTypeError(f"expected a number of clips, at least 1, but got {text}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -40,6 +40,13 @@ class CommandParser(argparse.ArgumentParser):
         return f"unknown option {match[1]}{did_you_mean(match[1], self._option_string_actions)}"
 
 
+def clip_count(text: str) -> int:
+    """The value of an option that says how many clips."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of clips, at least 1, but got {text}")
+    return int(text)
+
+
 def did_you_mean(name: str, valid: Sequence[str] | dict) -> str:
     """`` (did you mean X?)`` for the valid name nearest to a misspelt one, or nothing."""
     near = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.5)

@@ -1,14 +1,13 @@
 """Pictures of an inspection."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from faceimit.data.checks.alignment import Alignment
 from faceimit.data.checks.coverage import Coverage
 from faceimit.data.checks.events import SCORE_BINS, Events
-from faceimit.tracking.page import Figure, png, svg
+from faceimit.tracking.page import Figure, canvas, png, svg
 
 INK, LINE, MARK, SOFT = "#22303c", "#2a9d8f", "#e76f51", "#b9c3cb"
 SHOWN_POINTS = 800
@@ -16,7 +15,7 @@ SHOWN_POINTS = 800
 
 def length_figure(lengths: Sequence[int]) -> Figure:
     """Histogram of clip lengths."""
-    figure, axis = _canvas()
+    figure, axis = canvas()
     axis.hist(lengths, bins=min(40, max(5, len(set(lengths)))), color=LINE)
     axis.set(xlabel="frames of a clip", ylabel="clips")
     return Figure(svg(figure), "histogram of clip lengths", "Length of the clips.")
@@ -26,7 +25,7 @@ def pair_figure(coverage: Coverage, names: Sequence[str]) -> Figure:
     """Share of the cells that each pair of values visits."""
     count = len(names)
     size = 6.4 if count <= 32 else 7.6
-    figure, axis = _canvas((1.12 * size, size))
+    figure, axis = canvas((1.12 * size, size))
     shown = np.where(np.eye(count, dtype=bool), np.nan, coverage.pairs)
     image = axis.imshow(shown, cmap="YlGnBu", vmin=0.0, vmax=1.0, interpolation="nearest")
     font = 6.5 if count <= 32 else 5
@@ -45,7 +44,7 @@ def pair_figure(coverage: Coverage, names: Sequence[str]) -> Figure:
 
 def plane_figure(coverage: Coverage) -> Figure:
     """Recorded and even points in the plane of the two leading components."""
-    figure, axis = _canvas((5.2, 4.2))
+    figure, axis = canvas((5.2, 4.2))
     for points, colour, label in ((coverage.even_plane, SOFT, "even"), (coverage.plane, LINE, "recorded")):
         some = points[:: max(1, len(points) // SHOWN_POINTS)]
         axis.plot(some[:, 0], some[:, 1], ".", color=colour, ms=3, alpha=0.8, label=label, mew=0)
@@ -61,7 +60,7 @@ def plane_figure(coverage: Coverage) -> Figure:
 
 def variance_figure(coverage: Coverage) -> Figure:
     """Share of the variance of the leading components."""
-    figure, axis = _canvas()
+    figure, axis = canvas()
     axis.bar(range(1, len(coverage.variance) + 1), coverage.variance, color=LINE)
     axis.plot(range(1, len(coverage.variance) + 1), np.cumsum(coverage.variance), "o-", color=INK, ms=3, lw=1)
     axis.set(xlabel="principal component", ylabel="share of the variance", ylim=(0, 1.02))
@@ -70,7 +69,7 @@ def variance_figure(coverage: Coverage) -> Figure:
 
 def alignment_figure(alignments: Sequence[Alignment], rates: Sequence[float]) -> Figure:
     """Correlation over the shift, a line a clip, and the offsets found."""
-    figure, axis = _canvas((5.6, 3.2))
+    figure, axis = canvas((5.6, 3.2))
     for alignment, rate in zip(alignments, rates, strict=True):
         reach = len(alignment.correlations) // 2
         milliseconds = np.arange(-reach, reach + 1) * 1000.0 / rate
@@ -88,21 +87,9 @@ def alignment_figure(alignments: Sequence[Alignment], rates: Sequence[float]) ->
 
 def score_figure(events: Events) -> Figure:
     """Histogram of the target score."""
-    figure, axis = _canvas((5.6, 3.2))
+    figure, axis = canvas((5.6, 3.2))
     edges = np.linspace(0.0, 1.0, SCORE_BINS + 1)
     share = events.histogram / max(1, events.histogram.sum())
     axis.bar(edges[:-1], share, width=1.0 / SCORE_BINS, align="edge", color=LINE, edgecolor="white", lw=0.5)
     axis.set(xlabel="target score", ylabel="share of the frames", xlim=(0, 1))
     return Figure(svg(figure), "histogram of the target score", "How often the expression changes how fast.")
-
-
-def _canvas(size: tuple[float, float] = (5.6, 3.0)) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure as Canvas
-
-    figure = Canvas(figsize=size, layout="constrained")
-    axis = figure.subplots()
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(labelsize=8)
-    axis.xaxis.label.set_fontsize(9)
-    axis.yaxis.label.set_fontsize(9)
-    return figure, axis

@@ -248,6 +248,19 @@ def shown(value: Cell) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
+def canvas(size: tuple[float, float] = (5.6, 3.0)) -> tuple[Any, Any]:
+    """A Matplotlib figure of so many inches and its axes, drawn as the plots of all pages are."""
+    from matplotlib.figure import Figure as Canvas
+
+    figure = Canvas(figsize=size, layout="constrained")
+    axis = figure.subplots()
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.tick_params(labelsize=8)
+    axis.xaxis.label.set_fontsize(9)
+    axis.yaxis.label.set_fontsize(9)
+    return figure, axis
+
+
 def svg(figure: Any) -> bytes:
     """A matplotlib figure as SVG, the same bytes for the same figure."""
     from matplotlib import rc_context

@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from faceimit.tracking.page import Figure, svg
+from faceimit.tracking.page import Figure, canvas, svg
 from faceimit.tracking.report_record import Curve
 from faceimit.tracking.report_words import better, meaning
 
@@ -31,7 +31,7 @@ def curve_figure(name: str, curves: Mapping[str, Curve], best: int | None = None
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axis = _axes((4.7, 2.6))
+    figure, axis = canvas((4.7, 2.6))
     for place, (run, curve) in enumerate(curves.items()):
         colour, dash = COLOURS[place % len(COLOURS)], DASHES[place % len(DASHES)]
         _draw_curve(axis, curve, colour, dash, run if len(curves) > 1 else None)
@@ -70,7 +70,7 @@ def bar_figure(
         line: a value to mark, and what it is.
     """
     count, rows = len(series), np.arange(len(labels))[::-1]
-    figure, axis = _axes((4.9, 0.9 + max(ROW_HIGH, BAR_HIGH * count) * len(labels)))
+    figure, axis = canvas((4.9, 0.9 + max(ROW_HIGH, BAR_HIGH * count) * len(labels)))
     for place, (name, values) in enumerate(series.items()):
         shift = (count - 1) / 2 - place
         colour = COLOURS[place % len(COLOURS)]
@@ -115,7 +115,7 @@ class ClipScore:
 
 def score_figure(clip: ClipScore) -> Figure:
     """True and predicted score over time, each with its keyframes."""
-    figure, axis = _axes((5.2, 2.4))
+    figure, axis = canvas((5.2, 2.4))
     times = np.arange(len(clip.score)) / clip.fps
     axis.plot(times, clip.target, color=INK, lw=1.2, label="true score")
     axis.plot(times, clip.score, color=COLOURS[0], lw=1.2, ls="--", label="predicted score")
@@ -189,15 +189,3 @@ def _ends(curves: Mapping[str, Curve]) -> str:
 def _short_unit(name: str) -> str:
     words = meaning(name)
     return words.unit if words else ""
-
-
-def _axes(size: tuple[float, float]) -> tuple[Any, Any]:
-    from matplotlib.figure import Figure as Canvas
-
-    figure = Canvas(figsize=size, layout="constrained")
-    axis = figure.subplots()
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.tick_params(labelsize=8)
-    axis.xaxis.label.set_fontsize(9)
-    axis.yaxis.label.set_fontsize(9)
-    return figure, axis
