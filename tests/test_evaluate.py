@@ -36,7 +36,7 @@ def test_names_and_folder(tmp_path):
     assert named_checkpoints(some) == {"baseline": "b.ckpt"}
     assert named_checkpoints(config("checkpoint=a.ckpt")) == {"faceimit": "a.ckpt"}
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.yaml").write_text("data: {_target_: somewhere}")
+    (tmp_path / "run" / "config.yaml").write_text("experiment: some\nseed: 0\ntask: {}\ndata: {_target_: somewhere}")
     inside = config(f"checkpoint={tmp_path}/run/checkpoints/best.ckpt")
     assert data_settings(inside, {}) == {"_target_": "somewhere"}
     assert data_settings(inside, {"data.size": 128})["size"] == 128

@@ -65,10 +65,8 @@ class Timer:
         """``{stage: {"p50", "p95", "p99", "count"}}`` in milliseconds, of the stages that ran."""
         found = {}
         for name, durations in self._stages.items():
-            values = [durations.percentile(share) for share in SHARES]
+            percentiles = {f"p{share * 100:.0f}": durations.percentile(share) for share in SHARES}
+            numbers = {name: round(1e3 * value, 4) for name, value in percentiles.items() if value is not None}
             if durations.count:
-                numbers = {
-                    f"p{share * 100:.0f}": round(1e3 * v, 4) for share, v in zip(SHARES, values, strict=True) if v
-                }
                 found[name] = {**numbers, "count": durations.count}
         return found

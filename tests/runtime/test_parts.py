@@ -35,6 +35,12 @@ def test_a_stage_that_fails_is_counted():
     assert timer.milliseconds()["a"]["count"] == 1
 
 
+def test_a_stage_of_no_time_at_all_has_percentiles():
+    timer = Timer("a")
+    timer.add("a", 0.0)
+    assert timer.milliseconds()["a"] == {"p50": 0.0, "p95": 0.0, "p99": 0.0, "count": 1}
+
+
 def test_the_latest_thing_wins_and_the_others_are_counted():
     latest = Latest()
     for i in range(5):

@@ -83,7 +83,7 @@ def at_neutral(robot):
 
 
 def test_a_recording_as_fast_as_possible():
-    robot, summary, _ = go(moving(120))
+    robot, summary, _ = go(moving(120), mode="keyframes")
     assert (summary["status"], summary["frames"], summary["dropped_frames"]) == ("done", 120, 0)
     assert summary["keyframes"] == 7
     first = np.array([values[0] for _, values in robot.log])
