@@ -12,6 +12,7 @@ from typing import Any, Literal, Union
 
 from faceimit.errors import InputError
 from faceimit.tracking.config import neighbours
+from faceimit.tracking.report_words import meaning
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ def monitor_of(config: Mapping[str, Any]) -> tuple[str, str]:
         raise InputError(f"monitor={chosen} is not a metric of {task.__name__}, {neighbours(chosen, task.metrics)}")
     if chosen == name:
         return name, mode
-    return chosen, "max" if any(word in chosen for word in ("F1", "correlation", "accuracy")) else "min"
+    known = meaning(chosen)
+    return chosen, "max" if known is not None and known.better == "higher" else "min"
 
 
 def resolve(target: str) -> Any:

@@ -4,7 +4,7 @@ import pytest
 
 from faceimit.errors import InputError
 from faceimit.tracking.config import composed, conf_dir, options, plain
-from faceimit.tracking.schema import check, fits
+from faceimit.tracking.schema import check, fits, monitor_of
 from tests.dummy import EXPERIMENT, as_dummy
 
 
@@ -86,3 +86,19 @@ def test_conf_is_absolute():
 )
 def test_fits(value, hint, expected):
     assert fits(value, hint) is expected
+
+
+@pytest.mark.parametrize(
+    ("experiment", "metric", "mode"),
+    [
+        ("control_mapping", "val/cosine_centred", "max"),
+        ("control_mapping", "val/MAE", "min"),
+        ("landmarks", "val/AUC", "max"),
+        ("keyframe_multitask", "val/recall", "max"),
+        ("keyframe_multitask", "val/E_n", "min"),
+        ("flow", "val/EPE", "min"),
+    ],
+)
+def test_a_metric_that_picks_the_checkpoint_knows_which_way_is_better(experiment, metric, mode):
+    config = plain(composed([f"experiment={experiment}", f"monitor={metric}"]))
+    assert monitor_of(config) == (metric, mode)
