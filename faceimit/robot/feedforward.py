@@ -23,6 +23,7 @@ Ranges are kept here; speed, acceleration and jerk by the filter before every ro
 import numpy as np
 
 from faceimit.errors import InputError
+from faceimit.robot.kinematics import Limits
 from faceimit.robot.profile import RobotProfile
 
 HORIZON, LEAD = 0.15, 0.05
@@ -44,8 +45,7 @@ class FeedforwardPlanner:
     def __init__(self, profile: RobotProfile, horizon: float = HORIZON, lead: float = LEAD) -> None:
         if not horizon > 0 or not lead >= 0:
             raise InputError(f"expected a horizon > 0 and a lead >= 0 s but got {horizon} and {lead}, try 0.1 and 0")
-        self._low = np.where(profile.mask, profile.low, profile.neutral)
-        self._high = np.where(profile.mask, profile.high, profile.neutral)
+        self._limits = Limits.of(profile)
         self._usual, self._lead = horizon, lead
         self.reset(profile.neutral, 0.0)
 
@@ -55,9 +55,7 @@ class FeedforwardPlanner:
         Raises:
             InputError: a value that is not finite.
         """
-        if not np.isfinite(position).all():
-            raise InputError("expected a finite pose to start from but got one that is not, measure it again")
-        self._target = np.clip(np.asarray(position, dtype=np.float64), self._low, self._high)
+        self._target = self._limits.inside(position)
         self._state = np.stack([self._target, np.zeros_like(self._target), np.zeros_like(self._target)])
         self._horizon, self._start = self._usual, now
 
@@ -66,14 +64,14 @@ class FeedforwardPlanner:
         if not np.isfinite(target).all():
             return False
         self._state, self._start = self._motion(now), max(now, self._start)
-        self._target = np.clip(np.asarray(target, dtype=np.float64), self._low, self._high)
+        self._target = np.clip(np.asarray(target, dtype=np.float64), self._limits.low, self._limits.high)
         self._horizon = self._usual if arrive is None else max(self._usual, arrive - now)
         return True
 
     def step(self, now: float) -> np.ndarray:
         """(3, 30) position, velocity and acceleration of the plan `lead` after `now`."""
         state = self._motion(now + self._lead)
-        inside = np.clip(state[0], self._low, self._high)
+        inside = np.clip(state[0], self._limits.low, self._limits.high)
         state[1:] = np.where(inside == state[0], state[1:], 0.0)
         state[0] = inside
         return state

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from faceimit.errors import InputError
 from faceimit.robot.profile import RobotProfile
 
 
@@ -40,6 +41,16 @@ class Limits(NamedTuple):
         low = np.where(profile.mask, profile.low, profile.neutral)
         high = np.where(profile.mask, profile.high, profile.neutral)
         return cls(low, high, profile.velocity, profile.acceleration, profile.jerk)
+
+    def inside(self, position: np.ndarray) -> np.ndarray:
+        """A new array of the position (..., 30) cut to the ranges, to be at rest at.
+
+        Raises:
+            InputError: a value that is not finite.
+        """
+        if not np.isfinite(position).all():
+            raise InputError("expected a finite pose to start from but got one that is not, measure it again")
+        return np.clip(np.asarray(position, dtype=np.float64), self.low, self.high)
 
     def spread(self, shape: tuple[int, ...]) -> "Limits":
         """The same for states of a larger shape."""

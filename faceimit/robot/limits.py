@@ -122,7 +122,7 @@ class SafetyFilter:
     ) -> None:
         self.profile, self.dry_run = profile, dry_run
         self.prevented, self.commands, self.stopped = Prevented(), 0, False
-        self._limits, self._all_limits = Limits.of(profile), Limits.of(profile)
+        self._limits = self._all_limits = Limits.of(profile)
         self._soft_start, self._soft_resume = soft_start, soft_resume
         self._watchdog = watchdog or Watchdog()
         self._ease_seconds = max(neutral_by - self._watchdog.ease_after, 0.1)
@@ -138,11 +138,8 @@ class SafetyFilter:
         Raises:
             InputError: a value that is not finite.
         """
-        pose = np.array(self.profile.neutral if position is None else position, dtype=np.float64)
-        if not np.isfinite(pose).all():
-            raise InputError("expected a finite pose to start from but got one that is not, measure it again")
+        pose = self._limits.inside(self.profile.neutral if position is None else position)
         self._all_limits = self._limits.spread(pose.shape)
-        pose = np.clip(pose, *self._all_limits[:2])
         self._state = State(pose, np.zeros_like(pose), np.zeros_like(pose))
         self._clock = StepClock()
         self._clock.start(now)

@@ -11,8 +11,8 @@ from abc import ABC, abstractmethod
 
 import numpy as np
 
-from faceimit.errors import InputError
 from faceimit.face.controls import PARTS
+from faceimit.robot.kinematics import Limits
 from faceimit.robot.profile import RobotProfile
 
 
@@ -30,9 +30,7 @@ class _PolynomialPlanner(ABC):
     peaks: tuple[float, float, float | None]
 
     def __init__(self, profile: RobotProfile) -> None:
-        self._low = np.where(profile.mask, profile.low, profile.neutral)
-        self._high = np.where(profile.mask, profile.high, profile.neutral)
-        self._limits = np.stack([profile.velocity, profile.acceleration, profile.jerk])
+        self._limits = Limits.of(profile)
         self._coefficients: np.ndarray = np.empty((0, len(profile.low)))
         self.reset(profile.neutral, 0.0)
 
@@ -42,9 +40,7 @@ class _PolynomialPlanner(ABC):
         Raises:
             InputError: a value that is not finite.
         """
-        if not np.isfinite(position).all():
-            raise InputError("expected a finite pose to start from but got one that is not, measure it again")
-        self._target = np.clip(np.asarray(position, dtype=np.float64), self._low, self._high)
+        self._target = self._limits.inside(position)
         self._start, self._duration = now, np.zeros_like(self._target)
         self._coefficients = np.stack([self._target, *[np.zeros_like(self._target)] * 5])
 
@@ -54,7 +50,7 @@ class _PolynomialPlanner(ABC):
             return False
         now = max(now, self._start)
         state = self.step(now)
-        self._target = np.clip(np.asarray(target, dtype=np.float64), self._low, self._high)
+        self._target = np.clip(np.asarray(target, dtype=np.float64), self._limits.low, self._limits.high)
         self._duration = np.maximum(self._shortest(state), 0.0 if arrive is None else arrive - now)
         self._coefficients = self._join(state, self._target, np.maximum(self._duration, 1e-9))
         self._start = now
@@ -73,10 +69,11 @@ class _PolynomialPlanner(ABC):
     def _shortest(self, state: np.ndarray) -> np.ndarray:
         """(30,) s in which a move of that length from rest to rest keeps the limits, the longest of each face part."""
         length = np.abs(self._target - state[0])
-        orders = [(order, peak) for order, peak in enumerate(self.peaks, start=1) if peak is not None]
-        shortest = np.max([(peak * length / self._limits[k - 1]) ** (1 / k) for k, peak in orders], axis=0)
+        limits = (self._limits.velocity, self._limits.acceleration, self._limits.jerk)
+        orders = [(k, peak, most) for k, (peak, most) in enumerate(zip(self.peaks, limits, strict=True), start=1)]
+        shortest = np.max([(peak * length / most) ** (1 / k) for k, peak, most in orders if peak is not None], axis=0)
         # not from rest: leave time to brake, or the polynomial winds itself up
-        shortest = np.maximum(shortest, np.abs(state[1]) / self._limits[1])
+        shortest = np.maximum(shortest, np.abs(state[1]) / self._limits.acceleration)
         for indices in PARTS.values():
             shortest[list(indices)] = shortest[list(indices)].max()
         return shortest

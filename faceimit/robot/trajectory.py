@@ -28,6 +28,7 @@ from ruckig import InputParameter, Result, Ruckig, RuckigError, Synchronization,
 
 from faceimit.errors import InputError
 from faceimit.face.controls import PARTS, Part
+from faceimit.robot.kinematics import Limits
 from faceimit.robot.profile import RobotProfile
 
 # Ruckig's tolerances are absolute: it fails on degrees and seconds, not on shares of the range and twentieths of a
@@ -77,8 +78,7 @@ class RuckigPlanner:
         members = [[i for part in group for i in PARTS[part]] for group in GROUPS]
         order = np.concatenate(members)
         self._order, self._back = order, np.argsort(order)
-        self._lowest = np.where(profile.mask, profile.low, profile.neutral)
-        self._highest = np.where(profile.mask, profile.high, profile.neutral)
+        self._lowest, self._highest, *_ = Limits.of(profile)
         self._low, self._high = self._lowest[order], self._highest[order]
         self._origin, self._span = profile.low[order], (profile.high - profile.low)[order]
         self._units = np.array([[1.0], [1 / _TICK], [1 / _TICK**2]]) * (profile.high - profile.low)
