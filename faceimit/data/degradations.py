@@ -5,13 +5,13 @@ adds, from a seed: the same clip and seed give the same pictures. Sizes are shar
 128, so a larger crop is spoilt as much.
 """
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
+from faceimit.data.h264 import through_h264
 from faceimit.data.transforms import COVERS
 from faceimit.errors import InputError
 
@@ -105,21 +105,7 @@ def coarsened(frames: np.ndarray, side: float) -> np.ndarray:
 
 def compressed(frames: np.ndarray, crf: float, fps: float) -> np.ndarray:
     """Through H.264 and back, as in a video call: constant rate factor `crf`, a key frame every two seconds."""
-    import av
-
-    stream = io.BytesIO()
-    rate = max(1, round(fps))
-    with av.open(stream, "w", format="mp4") as container:
-        options = {"crf": f"{crf:g}", "preset": "veryfast", "threads": "1"}
-        video = container.add_stream("libx264", rate=rate, options=options)
-        video.width, video.height = frames.shape[2], frames.shape[1]
-        video.pix_fmt, video.gop_size = "yuv420p", 2 * rate
-        for frame in frames:
-            container.mux(video.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")))
-        container.mux(video.encode())
-    stream.seek(0)
-    with av.open(stream, "r") as written:
-        return np.stack([frame.to_ndarray(format="rgb24") for frame in written.decode(video=0)])
+    return np.stack(through_h264(frames, crf, fps, key_every=2 * max(1, round(fps))))
 
 
 DEGRADATIONS: dict[str, Degradation] = {

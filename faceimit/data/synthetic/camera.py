@@ -1,11 +1,12 @@
 """What a camera and its codec do to frames: exposure, blur, noise, low resolution, compression, shake, flicker."""
 
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
 from numba import njit
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
+
+from faceimit.data.h264 import through_h264
 
 CODECS = ("none", "jpeg", "h264")
 
@@ -148,33 +149,15 @@ def _jpeg(codes: np.ndarray, quality: int) -> np.ndarray:
 
 
 def _h264(codes: np.ndarray, crf: int, scale: float, fps: float) -> np.ndarray:
-    """Encode and decode with libx264; one thread, so that the bytes do not depend on the machine's cores."""
-    import av
     import cv2
 
-    count, size = codes.shape[:2]
+    size = codes.shape[1]
     side = round(size * scale / 2) * 2
-    stream_bytes = BytesIO()
-    with av.open(stream_bytes, "w", format="mp4") as target:
-        stream = target.add_stream("libx264", rate=round(fps))
-        stream.width = stream.height = side
-        stream.pix_fmt = "yuv420p"
-        stream.thread_count = 1
-        stream.options = {"crf": str(crf), "preset": "veryfast", "threads": "1"}
-        for frame in codes:
-            picture = frame if side == size else cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC)
-            target.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")))
-        target.mux(stream.encode())
-    stream_bytes.seek(0)
-    result = np.empty_like(codes)
-    with av.open(stream_bytes, "r") as source:
-        source.streams.video[0].thread_count = 1
-        t = -1
-        for t, frame in enumerate(source.decode(video=0)):
-            picture = frame.to_ndarray(format="rgb24")
-            result[t] = picture if side == size else cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
-    assert t == count - 1
-    return result
+    if side == size:
+        return np.stack(through_h264(codes, crf, fps))
+    small = [cv2.resize(frame, (side, side), interpolation=cv2.INTER_CUBIC) for frame in codes]
+    found = through_h264(small, crf, fps)
+    return np.stack([cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA) for picture in found])
 
 
 def draw_light_gain(rng: np.random.Generator, frames: int, fps: float) -> np.ndarray:
