@@ -17,7 +17,7 @@ from faceimit.robot.profile import RobotProfile, load_profile
 from faceimit.runtime.keys import HINT, Keys
 from faceimit.runtime.live import Stop
 from faceimit.runtime.loop import Observer, Observers
-from faceimit.runtime.modes import MODES
+from faceimit.runtime.modes import MODES, make_mode
 from faceimit.runtime.recording import Recorder, check_folder, read_recording
 from faceimit.runtime.session import FAILED, Outcome, Settings, run
 from faceimit.runtime.signals import INTERRUPTED, TERMINATED, Signals
@@ -57,6 +57,7 @@ def deploy(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     settings = Settings(**{f.name: getattr(args, f.name) for f in fields(Settings)})
     _check_outputs(args)
+    args.threads = _threads(args)
     with ThreadPoolExecutor(1) as beside:  # the detector takes as long to load as the bundle
         detector = beside.submit(make_detector, args.faces)
         bundle, where = _bundle(args)
@@ -71,6 +72,14 @@ def deploy(arguments: Sequence[str]) -> None:
         outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began)
     _write(outcome, source, args)
     _end(outcome)
+
+
+def _threads(args: argparse.Namespace) -> int:
+    """Where the robot does not wait for scores, a second thread would only take the other core from its commands."""
+    usual = 2 if make_mode(args.mode).waits else 1
+    if args.threads is not None and args.threads < 1:
+        raise InputError(f"expected --threads of 1 or more but got {args.threads}, leave it out for {usual}")
+    return args.threads or usual
 
 
 def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path]:
@@ -191,7 +200,8 @@ def _parser() -> CommandParser:
     parser.add_argument("--rate", type=float, default=50.0, metavar="HZ", help="commands a second (default 50)")
     parser.add_argument("--look-ahead-ms", type=float, default=100.0, metavar="MS", help="of the search (default 100)")
     parser.add_argument("--faces", default="dlib", metavar="NAME", help="dlib (default) or a MediaPipe .task file")
-    parser.add_argument("--threads", type=int, default=2, metavar="N", help="of the score (default 2)")
+    threads = "of the score (default: 2 where a mode waits for keyframes, else 1)"
+    parser.add_argument("--threads", type=int, metavar="N", help=threads)
     parser.add_argument("--duration", type=float, metavar="S", help="end after so many seconds")
     parser.add_argument("--fast", action="store_true", help="play a recording as fast as it can be looked at")
     parser.add_argument("--dry-run", action="store_true", help="connect to no robot and send nothing")

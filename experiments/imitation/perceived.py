@@ -45,7 +45,7 @@ def seen(known: Performance, pictures: Iterable[np.ndarray], bundle: Bundle, rob
     found: dict[int, float] = {}
     for number, image in zip(range(len(known.truth)), pictures, strict=False):
         now = number / known.fps
-        found |= dict(perception.push(Picture(number, now, image, now)).scores)
+        found |= dict(perception.judge(perception.see(Picture(number, now, image, now))).scores)
         values = perception.controls(number)
         controls[number] = np.nan if values is None else values
     found |= dict(perception.finish()[0])

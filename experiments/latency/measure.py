@@ -35,11 +35,11 @@ class Variant:
         name: in the table.
         code: folder with the package.
         words: of ``faceimit-export``.
-        threads: of the networks.
+        more: of ``faceimit-deploy``.
     """
 
-    def __init__(self, name: str, code: Path, words: tuple[str, ...] = (), threads: int = 2) -> None:
-        self.name, self.code, self.words, self.threads = name, code, words, threads
+    def __init__(self, name: str, code: Path, words: tuple[str, ...] = (), more: tuple[str, ...] = ()) -> None:
+        self.name, self.code, self.words, self.more = name, code, words, more
 
     def export(self, bundles: Path, before: list[str]) -> Path:
         """The bundle of the shipped weights by this code, made if it is not there."""
@@ -53,7 +53,7 @@ class Variant:
         with tempfile.TemporaryDirectory() as folder:
             summary = Path(folder) / "summary.json"
             words = ["-m", "faceimit.deploy", "--bundle", str(bundle), "--source", str(performance())]
-            words += ["--threads", str(self.threads), "--duration", str(SECONDS), "--json", str(summary)]
+            words += ["--duration", str(SECONDS), "--json", str(summary), *self.more]
             start = os.times()
             self._python(words, before)
             end = os.times()
@@ -71,7 +71,7 @@ class Variant:
 def rows(variant: Variant, results: list[tuple[dict[str, Any], float]]) -> list[Row]:
     """A row for each stage, medians of the rounds, and one for the run."""
     summaries = [summary for summary, _ in results]
-    about = {"variant": variant.name, "threads": variant.threads}
+    about = {"variant": variant.name}
     made = []
     for stage in summaries[-1]["latency_ms"]:
         times = {p: float(np.median([s["latency_ms"][stage][p] for s in summaries])) for p in SHARES}
@@ -107,10 +107,13 @@ def main() -> None:
     first = ["chrt", "-f", "10"] if arguments.real_time else []
     with tempfile.TemporaryDirectory() as passing:
         folder = (arguments.keep or Path(passing)).resolve()
-        variants = [Variant("float32, 1 thread", ROOT, threads=1), Variant("float32", ROOT)]
-        variants.append(Variant("int8", ROOT, ("--quantize", "int8")))
+        int8, keyframes, two = ("--quantize", "int8"), ("--mode", "keyframes"), ("--threads", "2")
+        variants = [Variant("hybrid", ROOT), Variant("hybrid, 2 threads", ROOT, more=two)]
+        variants += [Variant("hybrid, int8", ROOT, int8), Variant("keyframes", ROOT, more=keyframes)]
+        variants += [Variant("keyframes, int8", ROOT, int8, keyframes)]
         if arguments.before:
-            variants.insert(0, Variant("before", archived(arguments.before, folder)))
+            code = archived(arguments.before, folder)
+            variants += [Variant("hybrid, before", code), Variant("keyframes, before", code, more=keyframes)]
         bundles = {variant.name: variant.export(folder, first) for variant in variants}
         results: dict[str, list[Any]] = {variant.name: [] for variant in variants}
         loads = []

@@ -21,7 +21,7 @@ from faceimit.robot.trajectory import Planner, make_planner
 from faceimit.tracking.environment import environment
 
 UPDATES, WARM, SEED = 10_000, 500, 0
-PLANNERS = ("ruckig", "minimum_jerk", "cubic")
+PLANNERS = ("feedforward", "ruckig", "minimum_jerk", "cubic")
 Row = dict[str, str | float]
 
 

@@ -20,6 +20,8 @@ within what the filter before every robot lets through. Horizon and lead were ch
 Ranges are kept here; speed, acceleration and jerk by the filter before every robot (:mod:`faceimit.robot.limits`).
 """
 
+from math import isfinite
+
 import numpy as np
 
 from faceimit.errors import InputError
@@ -56,30 +58,38 @@ class FeedforwardPlanner:
             InputError: a value that is not finite.
         """
         self._target = self._limits.inside(position)
-        self._state = np.stack([self._target, np.zeros_like(self._target), np.zeros_like(self._target)])
-        self._horizon, self._start = self._usual, now
+        self._offset = np.zeros((3, len(self._target)))  # of the state from rest at the target, at the start
+        self._start = now
+        self._take(self._usual)
 
     def retarget(self, target: np.ndarray, now: float, arrive: float | None = None) -> bool:
         """Go to `target` (30,): see :class:`faceimit.robot.trajectory.Planner`."""
-        if not np.isfinite(target).all():
+        if not isfinite(target.sum()):
             return False
-        self._state, self._start = self._motion(now), max(now, self._start)
-        self._target = np.clip(np.asarray(target, dtype=np.float64), self._limits.low, self._limits.high)
-        self._horizon = self._usual if arrive is None else max(self._usual, arrive - now)
+        state, self._start = self._motion(now), max(now, self._start)
+        self._target = np.minimum(np.maximum(target, self._limits.low), self._limits.high)
+        state[0] -= self._target
+        self._offset = state
+        self._take(self._usual if arrive is None else max(self._usual, arrive - now))
         return True
 
     def step(self, now: float) -> np.ndarray:
         """(3, 30) position, velocity and acceleration of the plan `lead` after `now`."""
         state = self._motion(now + self._lead)
-        inside = np.clip(state[0], self._limits.low, self._limits.high)
-        state[1:] = np.where(inside == state[0], state[1:], 0.0)
+        inside = np.minimum(np.maximum(state[0], self._limits.low), self._limits.high)
+        state[1:] *= inside == state[0]
         state[0] = inside
         return state
+
+    def _take(self, horizon: float) -> None:
+        """Reach the target after `horizon` seconds from now on."""
+        units = np.array([1.0, horizon, horizon**2])
+        self._horizon, self._units = horizon, units / units[:, None]
 
     def _motion(self, now: float) -> np.ndarray:
         """(3, 30) state at `now`, exactly."""
         elapsed = max(now - self._start, 0.0) / self._horizon
-        units = np.array([[1.0], [self._horizon], [self._horizon**2]])
-        rest = np.stack([self._target, np.zeros_like(self._target), np.zeros_like(self._target)])
-        onward = (_MODES * np.exp(_RATES * elapsed) @ _INVERSE).real
-        return rest + onward @ ((self._state - rest) * units) / units
+        onward = (_MODES * np.exp(_RATES * elapsed) @ _INVERSE).real * self._units
+        state: np.ndarray = onward @ self._offset
+        state[0] += self._target
+        return state

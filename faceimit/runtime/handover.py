@@ -1,7 +1,11 @@
-"""A place for one thing between two threads: the latest wins, so that nothing ever queues up."""
+"""What passes between threads: a place for one thing, where the latest wins, so that nothing ever queues up; and work
+that is put off until there is time.
+"""
 
 import threading
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
 
 Thing = TypeVar("Thing")
 
@@ -52,3 +56,41 @@ class Latest(Generic[Thing]):
         """Closed, and nothing left to take."""
         with self._ready:
             return self._closed and self._thing is None
+
+
+class WhenIdle(Executor):
+    """Does one thing after another in a thread of its own, but begins with none before the next :meth:`go`.
+
+    Args:
+        name: of the thread.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._put_off: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """To be done after the next :meth:`go`."""
+        future: Future[Any] = Future()
+        self._put_off.append((future, lambda: fn(*args, **kwargs)))
+        return future
+
+    def go(self) -> None:
+        """Now there is time."""
+        work, self._put_off = self._put_off, []
+        for future, do in work:
+            self._pool.submit(_fulfil, future, do)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """As of :class:`concurrent.futures.Executor`; what waits for :meth:`go` is never done."""
+        for future, _ in self._put_off:
+            future.cancel()
+        self._put_off = []
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def _fulfil(future: Future[Any], do: Callable[[], Any]) -> None:
+    try:
+        future.set_result(do())
+    except Exception as error:
+        future.set_exception(error)

@@ -48,7 +48,7 @@ class Looker:
     Args:
         capture: gives pictures.
         looking: at them.
-        timer: with the stage ``wait``.
+        timer: with the stages ``wait`` and ``frame``.
         clock: monotonic seconds.
         spare: called after each picture if no other is waiting.
 
@@ -81,7 +81,8 @@ class Looker:
                 picture = self._capture.latest.take(TAKE_S)
                 if picture is not None:
                     self._timer.add("wait", self._clock() - picture.captured)
-                    self.decisions.put(self._looking.look(picture))
+                    with self._timer.stage("frame"):
+                        self._looking.look(picture, self.decisions.put)
                     if self._capture.latest.empty:
                         self._spare()
             self._looking.perception.finish()

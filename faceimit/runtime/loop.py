@@ -4,6 +4,8 @@ Looking takes as long as it takes and may miss pictures; commanding goes on at i
 two share one thing: the latest decision (:class:`Decision`). Neither reads a clock.
 """
 
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +21,7 @@ from faceimit.runtime.watch import LimitWatch
 
 COMMAND_STAGES = ("plan", "send", "end_to_end", "keyframe_to_command")
 NEVER = float("-inf")
+SHOWN = 512  # targets that are remembered, for keyframes known later
 
 
 class Robot(Protocol):
@@ -42,12 +45,14 @@ class Decision:
         picture: the picture itself.
         target: a new target, None to keep the last.
         score: of the youngest frame whose score is known, NaN before.
+        keyframes: (number, seconds of its capture) of frames that turned out to be keyframes since the last decision.
     """
 
     percept: Percept
     picture: Picture
     target: Target | None
     score: float
+    keyframes: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,8 +112,12 @@ class Observers:
 class Perceiver(Protocol):
     """What :class:`faceimit.runtime.perception.Perception` and its stand-ins do."""
 
-    def push(self, picture: Picture) -> Percept:
-        """Look at the next picture."""
+    def see(self, picture: Picture) -> Percept:
+        """Find the face in the next picture."""
+        ...
+
+    def judge(self, percept: Percept) -> Percept:
+        """The same with its scores and keyframes."""
         ...
 
     def finish(self) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
@@ -130,15 +139,30 @@ class Looking:
     def __init__(self, perception: "Perceiver", mode: Mode, observers: Observers) -> None:
         self.perception, self._mode, self._observers = perception, mode, observers
         self._score = float("nan")
+        self._proven: tuple[tuple[int, float], ...] = ()
 
-    def look(self, picture: Picture) -> Decision:
-        """Look at the next picture."""
-        percept = self.perception.push(picture)
+    def look(self, picture: Picture, hand: Callable[[Decision], None]) -> None:
+        """Look at the next picture.
+
+        Args:
+            picture: in order.
+            hand: gets the decision as soon as there is one: before the picture is scored, if the mode does not wait
+                for that.
+        """
+        percept = self.perception.see(picture)
+        target = None
+        if not self._mode.waits:
+            target = self._mode.push(percept, self.perception)
+            hand(Decision(percept, picture, target, self._score, self._proven))
+        percept = self.perception.judge(percept)
         if percept.scores:
             self._score = percept.scores[-1][1]
-        decision = Decision(percept, picture, self._mode.push(percept, self.perception), self._score)
-        self._observers.tell("decided", decision)
-        return decision
+        times = ((number, self.perception.captured(number)) for number in percept.keyframes)
+        self._proven = tuple((number, captured) for number, captured in times if captured is not None)
+        if self._mode.waits:
+            target = self._mode.push(percept, self.perception)
+            hand(Decision(percept, picture, target, self._score, self._proven))
+        self._observers.tell("decided", Decision(percept, picture, target, self._score, self._proven))
 
 
 class Commanding:
@@ -168,6 +192,8 @@ class Commanding:
         self.commands = self.holds = 0
         self.first = NEVER
         self._holding = self._adrift = self._met = False
+        self._shown: deque[tuple[int, float]] = deque(maxlen=SHOWN)
+        self._unseen: list[tuple[int, float]] = []
         self._last, self._sent = NEVER, self._target
 
     def start(self, now: float) -> None:
@@ -215,8 +241,16 @@ class Commanding:
     def answered(self, decision: Decision, now: float, seconds: float) -> None:
         """The first command after a decision is out at `now`, so many seconds after the picture was there."""
         self._timer.add("end_to_end", seconds)
-        if decision.target is not None and decision.target.keyframe:
-            self._timer.add("keyframe_to_command", now - decision.target.captured)
+        if decision.target is not None:
+            self._shown.append((decision.target.number, now))
+        self._unseen = [keyframe for keyframe in [*self._unseen, *decision.keyframes] if not self._seen(*keyframe)]
+
+    def _seen(self, number: int, captured: float) -> bool:
+        """Time how long a keyframe took to be shown, once a target of it or of a later frame is out."""
+        out = next((now for shown, now in self._shown if shown >= number), None)
+        if out is not None:
+            self._timer.add("keyframe_to_command", out - captured)
+        return out is not None
 
     def _settle(self, sent: np.ndarray, now: float) -> None:
         """Keep planner and robot together: where the robot was held back, the plan later goes on from where it is."""

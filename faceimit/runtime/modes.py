@@ -36,7 +36,7 @@ class Target:
         values: (30,) in table units.
         number: of the frame they were read from.
         captured: when that frame was captured, seconds.
-        keyframe: whether that frame is a keyframe.
+        keyframe: it is shown because that frame is a keyframe.
         arrive: when to be there, seconds; None: as soon as the robot's limits allow.
     """
 
@@ -66,21 +66,24 @@ class Mode(Protocol):
         name: one of :data:`MODES`.
         at: which frame of a change counts as its keyframe.
         planner: of the motion to its targets (:func:`faceimit.robot.trajectory.make_planner`).
+        waits: for scores and keyframes; a mode that does not is asked as soon as the face is found, and its target goes
+            to the robot while the picture is scored.
     """
 
     name: str
     at: At
     planner: str
+    waits: bool
 
     def push(self, percept: Percept, seen: Seen) -> Target | None:
-        """The next target, None to keep the last."""
+        """The next target, None to keep the last; the percept has scores and keyframes if the mode `waits`."""
         ...
 
 
 class Keyframes:
     """Targets at keyframes only; a face that appears is shown as it is, not only when it first changes."""
 
-    name, planner = "keyframes", "ruckig"
+    name, planner, waits = "keyframes", "ruckig", True
 
     def __init__(self, at: At = "apex") -> None:
         self.at, self._met = at, False
@@ -99,7 +102,7 @@ class Keyframes:
 class Streaming:
     """A target at every frame."""
 
-    name, planner = "streaming", "ruckig"
+    name, planner, waits = "streaming", "ruckig", False
     at: At = "peak"
 
     def push(self, percept: Percept, seen: Seen) -> Target | None:
@@ -114,7 +117,7 @@ class Uniform:
         rate: targets a second.
     """
 
-    name, planner = "uniform", "ruckig"
+    name, planner, waits = "uniform", "ruckig", False
     at: At = "peak"
 
     def __init__(self, rate: float = 5.0) -> None:
@@ -137,7 +140,7 @@ class Hybrid:
 
     Readings pass a low-pass filter whose cut-off opens with the speed of the face part a control belongs to (the idea
     of the 1 euro filter, Casiez et al., CHI 2012, with the evidence of all controls of a part pooled): what moves is
-    let through with a few milliseconds of delay, what only trembles is not. Keyframes are marked, but need not be
+    let through with a few milliseconds of delay, what only trembles is not. Keyframes are found and reported, but not
     waited for. Meant for :class:`faceimit.robot.feedforward.FeedforwardPlanner`.
 
     Args:
@@ -147,7 +150,7 @@ class Hybrid:
         speed_s: time constant with which the speed is measured.
     """
 
-    name, planner = "hybrid", "feedforward"
+    name, planner, waits = "hybrid", "feedforward", False
 
     def __init__(self, at: At = "apex", rest_hz: float = 1.0, gain_hz: float = 20.0, speed_s: float = 0.05) -> None:
         self.at, self._rest_hz, self._gain_hz, self._speed_s = at, rest_hz, gain_hz, speed_s
@@ -170,7 +173,7 @@ class Hybrid:
             cutoff = self._rest_hz + self._gain_hz * activity(self._speed)
             self._shown = self._shown + _share(2 * np.pi * cutoff, elapsed) * (values - self._shown)
         self._last, self._before = values, percept.captured
-        return Target(self._shown, percept.number, percept.captured, keyframe=bool(percept.keyframes))
+        return Target(self._shown, percept.number, percept.captured, keyframe=False)
 
 
 def activity(speed: np.ndarray) -> np.ndarray:

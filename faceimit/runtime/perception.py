@@ -6,8 +6,7 @@ a keyframe is known only some frames later.
 """
 
 from collections import OrderedDict
-from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +18,7 @@ from faceimit.keyframes.search import SearchParams
 from faceimit.robot.geometric import GeometricMapper
 from faceimit.robot.personal import PersonalNeutral
 from faceimit.robot.profile import RobotProfile
+from faceimit.runtime.handover import WhenIdle
 from faceimit.runtime.sources import Picture
 from faceimit.runtime.timing import Timer
 
@@ -88,7 +88,7 @@ class Kept:
 
 
 class Perception:
-    """Feed pictures in order.
+    """Feed pictures in order, each to :meth:`see` and then to :meth:`judge`.
 
     Args:
         model: scores and what belongs to them.
@@ -98,7 +98,8 @@ class Perception:
         timer: with :data:`STAGES`.
         search: keyframe search; None: the model's.
         look_ahead_ms: how long a keyframe may take to be known after its score is.
-        beside: where faces are looked for, see :class:`faceimit.data.faces.FaceTracker`.
+        beside: where faces are looked for, after the picture was judged, when the processor is free: a look takes 5 to
+            150 ms; None: at once, while the picture is seen.
         personal: the bias of readings of this person, found on the first ones; None: readings are taken as they are.
 
     Attributes:
@@ -117,21 +118,21 @@ class Perception:
         timer: Timer,
         search: SearchParams | None = None,
         look_ahead_ms: float = 200.0,
-        beside: Executor | None = None,
+        beside: WhenIdle | None = None,
         personal: PersonalNeutral | None = None,
     ) -> None:
         self.model, self.fps = model, fps
         self._reader, self._timer, self._personal = reader, timer, personal
-        self._tracker, self._index = FaceTracker(detector, fps, beside), -1
+        self._tracker, self._beside, self._index = FaceTracker(detector, fps, beside), beside, -1
         self._stream = model.score_stream(fps)
         self._search = OnlineSearch(fps, search or model.search, look_ahead_ms)
         self._kept: OrderedDict[int, Kept] = OrderedDict()
         self._keep = 4 * (self._search.look_ahead + model.look_ahead) + 8
-        self._scored = 0
+        self._scored = self._missing = 0
         self.frames = self.faces = self.keyframes = self.refused = 0
 
-    def push(self, picture: Picture) -> Percept:
-        """Look at the next picture."""
+    def see(self, picture: Picture) -> Percept:
+        """Find the face in the next picture; its controls can be asked for from now on."""
         with self._timer.stage("track"):
             box = self._tracker.push(picture.image, picture.time_s)
         with self._timer.stage("crop"):
@@ -142,12 +143,18 @@ class Perception:
         self._remember(number, Kept(picture.captured, crop))
         if self._personal is not None and self._personal.offset is None:
             self.controls(number)
+        self._missing, self._index = max(0, picture.index - self._index - 1), picture.index
+        return Percept(number, picture.captured, picture.time_s, box)
+
+    def judge(self, percept: Percept) -> Percept:
+        """Score the picture seen last, which takes most of the time, and search for keyframes."""
         with self._timer.stage("score"):
-            scores = self._stream.push(crop, max(0, picture.index - self._index - 1))
-        self._index = picture.index
+            scores = self._stream.push(self.crop(percept.number), self._missing)
         with self._timer.stage("search"):
             numbered, keyframes = self._found(scores)
-        return Percept(number, picture.captured, picture.time_s, box, numbered, keyframes)
+        if self._beside is not None:
+            self._beside.go()
+        return replace(percept, scores=numbered, keyframes=keyframes)
 
     def finish(self) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
         """The pictures have ended: scores still owed, and the keyframes decided by them and by the end."""

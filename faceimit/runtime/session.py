@@ -1,7 +1,6 @@
 """A whole run: parts put together, driven, brought to rest, and summed up, whatever happened on the way."""
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from faceimit.robot.personal import PersonalNeutral
 from faceimit.robot.profile import RobotProfile
 from faceimit.robot.trajectory import make_planner
 from faceimit.runtime.capture import Capture, Clock
+from faceimit.runtime.handover import WhenIdle
 from faceimit.runtime.live import Looker, Stop, drive, ease
 from faceimit.runtime.loop import COMMAND_STAGES, Commanding, Looking, Observers
 from faceimit.runtime.modes import make_mode
@@ -142,9 +142,8 @@ def run(
         InputError: the robot cannot be reached, or settings do not fit, before anything moves.
     """
     began = clock() if began is None else began
-    timer = Timer("wait", *STAGES, *COMMAND_STAGES)
-    # a look for the face takes 5 to 150 ms: live it runs beside the networks
-    beside = None if settings.fast else ThreadPoolExecutor(1, thread_name_prefix="find")
+    timer = Timer("wait", "frame", *STAGES, *COMMAND_STAGES)
+    beside = None if settings.fast else WhenIdle("find")
     try:
         if settings.fast and source.live:
             raise InputError(f"{source.name} is live and cannot be played as fast as possible, leave out --fast")

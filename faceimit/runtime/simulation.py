@@ -7,7 +7,8 @@ any mode, from pictures (:class:`faceimit.runtime.perception.Perception`) or fro
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -59,19 +60,22 @@ class Given:
         """One for each frame, without content."""
         return (Picture(t, t / self.fps, _NO_PICTURE, t / self.fps) for t in range(len(self._scores)))
 
-    def push(self, picture: Picture) -> Percept:
-        """As :meth:`faceimit.runtime.perception.Perception.push`."""
+    def see(self, picture: Picture) -> Percept:
+        """As :meth:`faceimit.runtime.perception.Perception.see`."""
         number = self.frames
         self.frames += 1
         self._times.append(picture.captured)
         face = bool(np.isfinite(self._scores[number]))
         self.faces += face
-        known = number - self._owed
+        return Percept(number, picture.captured, picture.time_s, SOMEWHERE if face else None)
+
+    def judge(self, percept: Percept) -> Percept:
+        """As :meth:`faceimit.runtime.perception.Perception.judge`."""
+        known = percept.number - self._owed
         scores = ((known, float(self._scores[known])),) if known >= 0 else ()
         keyframes = tuple(frame for _, score in scores for frame in self._search.push(score))
         self.keyframes += len(keyframes)
-        box = SOMEWHERE if face else None
-        return Percept(number, picture.captured, picture.time_s, box, scores, keyframes)
+        return replace(percept, scores=scores, keyframes=keyframes)
 
     def finish(self) -> tuple[tuple[tuple[int, float], ...], tuple[int, ...]]:
         """As :meth:`faceimit.runtime.perception.Perception.finish`."""
@@ -149,16 +153,19 @@ def play(
     for picture in pictures:
         due = picture.captured + latency_s
         last = due if last is None else _tick(commanding, last, due, period)
-        began = time.perf_counter()
-        decision = looking.look(picture)
-        commanding.decide(decision, due)
-        commanding.command(due)
-        commanding.answered(decision, due, time.perf_counter() - began)
+        looking.look(picture, partial(_answer, commanding, due, time.perf_counter()))
         last = due
     looking.perception.finish()
     if last is None:
         return 0.0
     return _tick(commanding, last, last + tail_s, period)
+
+
+def _answer(commanding: Commanding, due: float, began: float, decision: Decision) -> None:
+    """Command at once; `began` is when the picture came, on the processor's clock."""
+    commanding.decide(decision, due)
+    commanding.command(due)
+    commanding.answered(decision, due, time.perf_counter() - began)
 
 
 def _tick(commanding: Commanding, last: float, until: float, period: float) -> float:

@@ -16,6 +16,7 @@ SIDE_BY_SIDE, TILE, LONGEST_S = "side_by_side.mp4", 256, 120.0
 SHOWN_CONTROLS, SHOWN_KEYFRAMES, SHOWN_S = 6, 8, 60.0
 STAGE_TEXT = {
     "wait": "from the camera to the first look",
+    "frame": "all work on a frame but its command; the networks may score while the robot is commanded",
     "track": "face tracker",
     "crop": "cutting the face out",
     "score": "flow and score networks",

@@ -24,12 +24,12 @@ class Seen:
         return None
 
 
-def followed(values, fps=30.0, faces=None, keyframes=(), **options):
+def followed(values, fps=30.0, faces=None, **options):
     """(T, 30) targets, NaN where none was given."""
     mode, targets = Hybrid(**options), []
     for t in range(len(values)):
         box = SOMEWHERE if faces is None or faces[t] else None
-        percept = Percept(t, t / fps, t / fps, box, (), (t,) if t in keyframes else ())
+        percept = Percept(t, t / fps, t / fps, box)
         targets.append(mode.push(percept, Seen(values)))
     return targets
 
@@ -72,8 +72,3 @@ def test_a_face_that_appears_is_shown_as_it_is():
     targets = followed(values, faces=faces)
     assert [target is None for target in targets] == list(~faces)
     np.testing.assert_allclose(targets[30].values, values[30])
-
-
-def test_keyframes_are_marked():
-    targets = followed(np.tile(NEUTRAL, (5, 1)), keyframes=(3,))
-    assert [target.keyframe for target in targets] == [False, False, False, True, False]

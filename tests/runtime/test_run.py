@@ -265,6 +265,9 @@ def test_an_observer_that_fails_is_left_out_and_noted():
         def decided(self, decision):
             raise OSError("disk full")
 
+        def commanded(self, command):
+            pass
+
         def close(self):
             pass
 
