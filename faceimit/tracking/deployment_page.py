@@ -14,6 +14,7 @@ from faceimit.tracking.page import Figure, Figures, Finding, Findings, Level, Pa
 
 SIDE_BY_SIDE, TILE, LONGEST_S = "side_by_side.mp4", 256, 120.0
 SHOWN_CONTROLS, SHOWN_KEYFRAMES, SHOWN_S = 6, 8, 60.0
+FOLLOWED_S = 0.25  # after a target the servos are there
 STAGE_TEXT = {
     "wait": "from the camera to the first look",
     "frame": "all work on a frame but its command; the networks may score while the robot is commanded",
@@ -193,12 +194,13 @@ def _poses(recording: Recording, captured: np.ndarray) -> np.ndarray:
 
 
 def _keyframe_tiles(recording: Recording) -> bytes | None:
-    """Faces of the keyframes above the robot half a second after they were known."""
-    frames, keyframes = recording.tables["frames"], recording.tables["keyframes"]
+    """Faces of the keyframes above the robot when it had followed the first target of them, or of a frame after."""
+    frames, targets = recording.tables["frames"], recording.tables["targets"]
+    numbers = recording.tables["keyframes"]["number"]
     usable = [
-        (int(n), float(t))
-        for n, t in zip(keyframes["number"], keyframes["decided"], strict=True)
-        if n < len(frames["video"]) and frames["video"][n] >= 0
+        (int(n), float(targets["decided"][t]) + FOLLOWED_S)
+        for n, t in zip(numbers, np.searchsorted(targets["number"], numbers), strict=True)
+        if n < len(frames["video"]) and frames["video"][n] >= 0 and t < len(targets["number"])
     ]
     step = max(1, -(-len(usable) // SHOWN_KEYFRAMES))
     usable = usable[::step]
@@ -206,7 +208,7 @@ def _keyframe_tiles(recording: Recording) -> bytes | None:
         return None
     from faceimit.data.synthetic.robot import RobotRenderer
 
-    robots = RobotRenderer(128).render(_poses(recording, np.array([time + 0.4 for _, time in usable])))
+    robots = RobotRenderer(128).render(_poses(recording, np.array([time for _, time in usable])))
     places = [int(frames["video"][number]) for number, _ in usable]
     with read_frames(recording.folder / VIDEO) as video:
         faces = {frame.index: _tile(frame.image, 128) for frame in video.pick(places)}
