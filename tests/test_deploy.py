@@ -66,7 +66,7 @@ def test_summary_recording_and_page(bundle, video, tmp_path, capsys):
     assert tables["frames"]["number"].tolist() == list(range(75))
     assert tables["frames"]["video"].tolist() == list(range(75))
     assert len(tables["keyframes"]["number"]) == 4
-    assert tables["targets"]["keyframe"].sum() == 4
+    assert not tables["targets"]["keyframe"].any()  # mode hybrid does not wait for them
     assert found["commands"] >= len(tables["commands"]["sent"]) > 100
     assert np.ptp(tables["commands"]["measured"][:, 0]) > 0.2
     with read_frames(record / "side_by_side.mp4") as both:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from imitate import COMMANDS, LATENCY_S, OURS, RATE, WAYS, Shown, figures, frame_cosines, imitate
+from imitate import COMMANDS, OURS, RATE, READ_S, WAYS, Shown, figures, frame_cosines, imitate
 from performances import Performance
 
 from faceimit.robot.limits import SafetyFilter
@@ -23,7 +23,7 @@ def budget(performances: Sequence[Performance], profile: RobotProfile) -> list[R
     clean = [replace(p, seen=p.truth) for p in performances]
     ways = {way.name: way for way in WAYS}
     stages = {
-        "reading, 15 ms after the frame": [later(p, LATENCY_S) for p in clean],
+        "reading, 7 ms after the frame": [later(p, READ_S) for p in clean],
         "+ held until the next frame": [held(p) for p in clean],
         "+ servos: queue, dead time, smoothing": [driven(p, profile, FREE, False) for p in clean],
         "+ servos: speed, acceleration": [driven(p, profile, None, False) for p in clean],
@@ -55,7 +55,7 @@ def held(performance: Performance) -> Shown:
 
 def _newest(performance: Performance, times: np.ndarray) -> np.ndarray:
     """Number of the newest frame that is read at each time."""
-    newest = np.floor((times - LATENCY_S) * performance.fps + 1e-6)
+    newest = np.floor((times - READ_S) * performance.fps + 1e-6)
     return np.clip(newest, 0, len(performance.truth) - 1).astype(int)
 
 

@@ -20,7 +20,7 @@ from faceimit.runtime.simulation import Given, Simulated, replayed, simulate
 
 RATE = 200.0  # Hz at which the servos are looked at
 COMMANDS = 50.0  # a second, and one more at each frame, as faceimit-deploy sends them
-LATENCY_S = 0.015  # from a frame to its reading
+READ_S, SCORED_S = 0.007, 0.015  # from a frame to its reading, and to its score (experiments/latency)
 LOOK_AHEAD_MS = 100.0  # of the keyframe search, as faceimit-deploy's
 SKIP_S = 1.5  # the robot starts softly from neutral
 NEUTRAL, OURS = "constant neutral", "ours"
@@ -90,8 +90,9 @@ def imitate(performance: Performance, way: Way, profile: RobotProfile) -> tuple[
     p = performance
     search = replace(p.search, at=way.at)
     given = Given(p.seen, p.scores, p.fps, search, p.look_ahead, LOOK_AHEAD_MS)
-    planner = way.planner(profile)
-    done = simulate(given, given.pictures(), way.mode(), profile, planner, COMMANDS, LATENCY_S, 0.0, p.seed)
+    planner, mode = way.planner(profile), way.mode()
+    late = SCORED_S if mode.waits else READ_S
+    done = simulate(given, given.pictures(), mode, profile, planner, COMMANDS, late, 0.0, p.seed)
     times, values = replayed(done, profile, RATE, p.seed)
     seconds = done.times[-1]
     shown = Shown(way.name, p, times, values, done.retargets / seconds, len(done.times) / seconds, done.violations)
