@@ -7,7 +7,6 @@ matters. Parts that were measured before (runs/speed) are not measured again; --
 training is also measured there.
 """
 
-import shutil
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -46,10 +45,8 @@ def run(words: Sequence[str]) -> None:
     kept, table = WORK / ("quick" if asked.quick else "full"), HERE / "results.csv"
     if asked.quick:
         table = WORK / "quick.csv"
-    if asked.again:
-        shutil.rmtree(kept, ignore_errors=True)
     where = stamp(0)
-    rows = perform(jobs(asked.quick, asked.model, asked.video, where), kept, table, asked.parts)
+    rows = perform(jobs(asked.quick, asked.model, asked.video, where), kept, table, asked.parts, again=asked.again)
     for row in rows:
         print("  ".join(f"{name} {value}" for name, value in row.items() if value != "" and name not in where))
     print(table)
@@ -72,10 +69,8 @@ def jobs(quick: bool, model: Path | None, video: Path | None, where: Row) -> lis
     found += [job(f"latency-{net}", partial(latency.rows, net, rounds)) for net in latency.NETWORKS]
     if not quick:
         found += [job(f"compiled-{net}", partial(latency.rows, net, rounds, True)) for net in latency.NETWORKS]
-    name = model.name if model else "none"
-    scene = video or performance()
-    found.append(job("frame", partial(frame.rows, scene, model, 30 if quick else 150), model=name, video=scene.name))
-    found.append(job("throughput", partial(throughput.rows, model, 10 if quick else 40, 1 if quick else 2), model=name))
+    found.append(job("frame", partial(frame.rows, video or performance(), model, 30 if quick else 150)))
+    found.append(job("throughput", partial(throughput.rows, model, 10 if quick else 40, 1 if quick else 2)))
     return found
 
 

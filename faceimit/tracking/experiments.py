@@ -50,6 +50,7 @@ def perform(
     table: Path,
     names: Iterable[str] | None = None,
     finish: Callable[[list[Row]], list[Row]] = list,
+    again: bool = False,
 ) -> list[Row]:
     """Do what is not done yet; the table is written whole after each job, so stopping loses one job at most.
 
@@ -59,6 +60,7 @@ def perform(
         table: CSV of the rows of all finished jobs.
         names: of the jobs to do now, several may share one; None: all of them.
         finish: makes the table's rows of all rows so far, such as differences between them.
+        again: do those of these names that are done, too.
 
     Returns:
         The rows of the table.
@@ -68,7 +70,7 @@ def perform(
     """
     wanted = chosen([job.name for job in jobs], names)
     for job in jobs:
-        if job.name in wanted and not _path(kept, job).is_file():
+        if job.name in wanted and (again or not _path(kept, job).is_file()):
             print(f"{job.name}: {json.dumps(job.settings)}", flush=True)
             write_json(_path(kept, job), {"name": job.name, **job.settings, "rows": _ready(job.make())})
             _write(table, finish(_finished(jobs, kept)))
