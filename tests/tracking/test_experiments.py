@@ -61,6 +61,14 @@ def test_names_choose_and_the_table_keeps_the_rest(tmp_path):
         perform(work.jobs(), tmp_path, table, ["d"])
 
 
+def test_what_is_done_is_done_again_when_asked(tmp_path):
+    work, given = Work(), (tmp_path / "kept", tmp_path / "t.csv")
+    perform(work.jobs(), *given)
+    perform(work.jobs(), *given, ["b"], again=True)
+    assert work.done == ["a", "b", "c", "b"]
+    assert [row["name"] for row in rows(given[1])] == ["a", "b", "c"]
+
+
 def test_a_row_says_where_it_comes_from():
     found = stamp(7)
     assert found["seed"] == "7"
