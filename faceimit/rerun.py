@@ -39,6 +39,7 @@ def rerun(arguments: Sequence[str]) -> None:
 
     args = _parser().parse_args(arguments)
     past = Past.read(args.run.expanduser().resolve())
+    past.take_threads()
     notes = differences(past.environment, environment(past.config["seed"]))
     warn(notes)
     folder = args.out.expanduser().resolve() if args.out else past.folder.parent / new_name()

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
 from faceimit.rerun import rerun
@@ -46,6 +47,20 @@ def test_a_run_is_repeated_from_its_folder_alone(copy, tmp_path, capsys):
     assert found["identical"]
     assert {row["name"] for row in found["metrics"]} >= {"test/loss", "val/loss", "best/val/loss", "fit/steps"}
     assert all(row["delta"] == 0 for row in found["metrics"])
+
+
+def test_a_run_is_repeated_with_its_number_of_threads(copy, capsys):
+    now = torch.get_num_threads()
+    path = copy / "environment.json"
+    environment = json.loads(path.read_text())
+    environment["hardware"]["threads"] = other = 1 if now > 1 else 2
+    path.write_text(json.dumps(environment))
+    try:
+        assert rerun_of(copy) == 0
+        new = json.loads((Path(capsys.readouterr().out.splitlines()[-1]) / "environment.json").read_text())
+        assert new["hardware"]["threads"] == other
+    finally:
+        torch.set_num_threads(now)
 
 
 def test_what_differs_is_named_and_the_deltas_are_shown(copy, capsys):

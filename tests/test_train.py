@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,6 +93,18 @@ def test_a_resumed_run_is_bit_exact(straight, tmp_path, step, validating, worker
         assert same(state(run)[key], state(expected)[key]), key
     assert same(state(run, "best.ckpt")["state_dict"], state(expected, "best.ckpt")["state_dict"])
     assert (run / "metrics.csv").read_text() == (expected / "metrics.csv").read_text()
+
+
+def test_a_run_that_was_done_keeps_its_figures_when_it_is_resumed(straight, tmp_path):
+    run = shutil.copytree(straight, tmp_path / "run")
+    before = json.loads((run / "metrics.json").read_text())
+    train(job(tmp_path, f"resume={run}"))
+    after = json.loads((run / "metrics.json").read_text())
+    changing = {"fit/seconds", "test/loss"}  # the dummy's test points are drawn anew
+    assert set(after) == set(before) >= {"train/loss", "val/loss", "best/val/loss"} | changing
+    assert {n: v for n, v in after.items() if n not in changing} == {
+        n: v for n, v in before.items() if n not in changing
+    }
 
 
 def test_resuming_with_another_setting_is_explained(straight, tmp_path):

@@ -1,5 +1,6 @@
 """Builds the callbacks, loggers and trainer of a run, and closes it."""
 
+import contextlib
 import logging
 import warnings
 from collections.abc import Iterable, Mapping
@@ -10,10 +11,12 @@ from pytorch_lightning.loggers import Logger
 
 import faceimit
 from faceimit.data.fingerprint import fingerprint
+from faceimit.errors import InputError
 from faceimit.tracking.checkpoints import Best, PlainCheckpoints, Record, read_checkpoint
 from faceimit.tracking.clock import NAME as CLOCK
 from faceimit.tracking.clock import Clock
 from faceimit.tracking.compiled import compiled
+from faceimit.tracking.files import read_json
 from faceimit.tracking.loggers import CsvLogger, log_best
 from faceimit.tracking.runs import Run
 from faceimit.tracking.schema import build, monitor_of
@@ -78,8 +81,14 @@ class Described(Callback):
 
 
 def finish(run: Run, metrics: Mapping[str, Any], loggers: Iterable[Logger]) -> None:
-    """Write ``metrics.json``, the validation of the best checkpoint in it as well, and hand the checkpoint on."""
-    numbers = run.finish({**metrics, **_best(run, loggers)})
+    """Write ``metrics.json``, the validation of the best checkpoint in it as well, and hand the checkpoint on.
+
+    What it held before stays where nothing new is known: a run that was done and is resumed is only tested again.
+    """
+    known: dict[str, Any] = {}
+    with contextlib.suppress(InputError):  # there is none yet, or it was damaged
+        known = read_json(run.folder / "metrics.json")
+    numbers = run.finish({**known, **metrics, **_best(run, loggers)})
     log_best(loggers, run.folder, run.best, numbers)
 
 

@@ -52,10 +52,19 @@ def _run(job: Job, root: str) -> None:
     from hydra.types import RunMode
     from omegaconf import DictConfig
 
-    from faceimit.tracking.config import changed_values, conf_dir, explained, plain, register_resolvers
+    from faceimit.tracking.config import (
+        changed_values,
+        conf_dir,
+        explained,
+        path_quoted,
+        plain,
+        register_resolvers,
+    )
 
     overrides = [word for word in sys.argv[1:] if word.startswith("~") or ("=" in word and not word.startswith("-"))]
     flags = [word for word in sys.argv[1:] if word not in overrides]
+    if not {"--multirun", "-m"} & set(flags):  # there a comma lists the values of a sweep
+        overrides = [path_quoted(word) for word in overrides]
     if root == "train":
         overrides = _with_choices(overrides, flags)
     sys.argv[1:] = [*flags, *overrides]  # Hydra's parser does not take overrides on both sides of a flag
@@ -82,8 +91,10 @@ def _run(job: Job, root: str) -> None:
 
 def _with_choices(overrides: list[str], flags: list[str]) -> list[str]:
     """Add the choices that depend on the machine or on the run to resume, where the user has made none."""
+    from faceimit.tracking.config import unquoted
+
     given = dict(word.split("=", 1) for word in overrides if "=" in word)
-    resume = given.get("resume")
+    resume = unquoted(given["resume"]) if "resume" in given else None
     if {"--help", "-h"} & set(flags):
         choices = {"experiment": "keyframe_multitask"}
     elif resume is None or resume == "null":

@@ -9,6 +9,7 @@ from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -63,6 +64,29 @@ def explained(overrides: Iterable[str], root: str = ROOT) -> Iterator[None]:
         yield
     except (HydraException, OmegaConfBaseException) as error:
         raise InputError(_sentence(error, list(overrides), root)) from error
+
+
+def path_quoted(override: str) -> str:
+    """The override, its value quoted where it is a path that Hydra would not read as it stands.
+
+    Hydra's grammar has no letters beyond ASCII, takes a comma for a sweep and brackets for a call.
+    """
+    name, _, value = override.partition("=")
+    if "/" not in value or value[0] in "'\"[{":
+        return override
+    with contextlib.suppress(HydraException):
+        if not OverridesParser.create().parse_override(override).is_sweep_override():
+            return override
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"{name}='{escaped}'"
+
+
+def unquoted(value: str) -> str:
+    """A value without the quotes that Hydra takes off it."""
+    quote = value[:1]
+    if len(value) < 2 or quote not in {"'", '"'} or value[-1] != quote:
+        return value
+    return re.sub(r"\\(.)", r"\1", value[1:-1])
 
 
 def neighbours(name: str, valid: Iterable[str]) -> str:
@@ -137,7 +161,7 @@ def _compose(overrides: list[str], root: str) -> DictConfig:
     GlobalHydra.instance().clear()
     try:
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-            return compose(root, overrides)
+            return compose(root, [path_quoted(override) for override in overrides])
     finally:
         GlobalHydra.instance().hydra = before
 

@@ -1,6 +1,7 @@
 """Repeating a run from its folder: what it was, what is different here, whether the repetition came out the same."""
 
 import csv
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,14 @@ class Past:
         """The folder that paths in the configuration count from."""
         started_in = Path(self.environment.get("folder", "."))
         return started_in if started_in.is_dir() else Path.cwd()
+
+    def take_threads(self) -> None:
+        """Compute with as many threads as the run did, as far as the machine has cores: sums hang on it."""
+        import torch
+
+        threads = self.environment.get("hardware", {}).get("threads")
+        if isinstance(threads, int) and 1 <= threads <= (os.cpu_count() or 1):
+            torch.set_num_threads(threads)
 
     def start(self, folder: Path) -> None:
         """Leave in the folder of the repetition what it is to follow: the times at which each step began."""

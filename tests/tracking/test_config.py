@@ -3,7 +3,7 @@
 import pytest
 
 from faceimit.errors import InputError
-from faceimit.tracking.config import composed, conf_dir, options, plain
+from faceimit.tracking.config import composed, conf_dir, options, path_quoted, plain, unquoted
 from faceimit.tracking.schema import check, fits, monitor_of
 from tests.dummy import EXPERIMENT, as_dummy
 
@@ -102,3 +102,17 @@ def test_fits(value, hint, expected):
 def test_a_metric_that_picks_the_checkpoint_knows_which_way_is_better(experiment, metric, mode):
     config = plain(composed([f"experiment={experiment}", f"monitor={metric}"]))
     assert monitor_of(config) == (metric, mode)
+
+
+@pytest.mark.parametrize(
+    "path", ["/tmp/a,b", "/tmp/ü ber/x", "/tmp/a=b(1)", "/tmp/it's", "/tmp/{b}", "/tmp/plain", "C:/x\\y"]
+)
+def test_any_path_can_be_given_as_it_is(path):
+    config = composed(["experiment=flow", f"run_dir={path}"])
+    assert config.run_dir == path
+    assert unquoted(path_quoted(f"run_dir={path}").partition("=")[2]) == path
+
+
+def test_lists_quotes_and_choices_stay_as_they_are():
+    for override in ("data.names.train=[a/b,c/d]", "x='a/b,c'", "data=real", "+x={a: b/c}", "~x"):
+        assert path_quoted(override) == override
