@@ -109,6 +109,7 @@ class KeyframeTask(pl.LightningModule):
         self.joint, self.joint_every = joint, joint_every
         self.search = SearchParams()
         self.c_ref: float | None = None
+        self._logged: dict[str, Tensor] = {}
         self._shown: tuple[Scored, Tensor] | None = None  # the clip scored last, and its frames
         self._scored: dict[int, Scored] = {}  # by clip number
         self._clips: list[Scored] = []  # of the last validation or test
@@ -144,7 +145,9 @@ class KeyframeTask(pl.LightningModule):
         values = self.losses(batch, output, joint)
         total = torch.stack([self.weights[name] * value for name, value in values.items()]).sum()
         self.log("train/loss", total, prog_bar=True)
-        self.log_dict({f"train/{name}": value.detach() for name, value in values.items()})
+        # what only some steps train is logged as it was last, in a resumed run as well
+        self._logged |= {name: value.detach() for name, value in values.items()}
+        self.log_dict({f"train/{name}": value for name, value in self._logged.items()})
         return total
 
     def configure_optimizers(self) -> Any:
@@ -252,11 +255,13 @@ class KeyframeTask(pl.LightningModule):
     # ------------------------------------------------------------------ what a checkpoint holds besides the weights
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["keyframe"] = {"search": asdict(self.search), "c_ref": self.c_ref}
+        logged = {name: float(value) for name, value in self._logged.items()}
+        checkpoint["keyframe"] = {"search": asdict(self.search), "c_ref": self.c_ref, "logged": logged}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         stored = checkpoint["keyframe"]
         self.search, self.c_ref = SearchParams(**stored["search"]), stored["c_ref"]
+        self._logged = {name: torch.tensor(value) for name, value in stored.get("logged", {}).items()}
 
     def net_arguments(self) -> dict[str, Any]:
         """What the network was built with, in plain types."""
