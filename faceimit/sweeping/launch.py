@@ -92,7 +92,9 @@ class HydraJobs:
 
 
 class Process:
-    """A trial in a process of its own; the process holds the trial's lock and is interrupted when this one dies.
+    """A trial in a process of its own, which is interrupted when this one dies.
+
+    Both hold the trial's lock, this one until the outcome is written: nobody else finds the trial ended, yet waiting.
 
     Args:
         trial: to begin or to continue.
@@ -103,26 +105,26 @@ class Process:
         self.trials: Sequence[Trial] = [trial]
         self._threads = threads
         self._waits = False
+        self._lock: int | None = None
         self._process: subprocess.Popen | None = None
 
     def poll(self) -> bool:
         """Whether it has ended. Where a process of an earlier, killed sweep still trains it, that one is waited for."""
         trial = self.trials[0]
         if self._process is None:
-            handle = lock(trial.folder / "lock")
-            if handle is None:
+            self._lock = lock(trial.folder / "lock")
+            if self._lock is None:
                 self._say_whom_we_wait_for()
                 return False
-            try:
-                if trial.state != "waiting":
-                    return True
-                self._process = _spawn(trial, handle, self._threads)
-            finally:
-                os.close(handle)  # the process has its own copy
+            if trial.state != "waiting":
+                self._release()
+                return True
+            self._process = _spawn(trial, self._lock, self._threads)
         code = self._process.poll()
         if code is None:
             return False
         trial.end(*_outcome(trial, code))
+        self._release()
         return True
 
     def wait(self) -> None:
@@ -140,6 +142,11 @@ class Process:
         if self._process is not None:
             self._process.wait()
             self.poll()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+        self._lock = None
 
     def _say_whom_we_wait_for(self) -> None:
         if not self._waits:

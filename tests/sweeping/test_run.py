@@ -65,6 +65,18 @@ def test_a_trial_that_another_process_still_trains_is_waited_for(tmp_path, capsy
     assert not (trial.folder / "starts.txt").exists()
 
 
+def test_a_trial_that_has_ended_is_not_begun_again_before_its_outcome_is_written(tmp_path):
+    sweep = read(tmp_path)
+    trial = SweepFolder(tmp_path / "out").add(sweep, [], {"x": 1.0, "kind": 0}, {"x": 1.0, "kind": "a"})
+    first, second = Process(trial), Process(trial)  # a cluster's job of a killed sweep, and one of the next
+    assert not first.poll()
+    first._process.wait()
+    assert not second.poll()
+    assert first.poll()
+    assert second.poll()
+    assert len(starts(trial)) == 1
+
+
 def test_failures_are_kept_with_their_reason_and_too_many_at_the_start_end_the_sweep(tmp_path):
     sweep = read(tmp_path)
     with pytest.raises(InputError, match="the first 3 trials failed: expected x to be good but got a bad one, try"):
