@@ -15,6 +15,7 @@ from pathlib import Path
 import frame
 import latency
 import memory
+import shares
 import throughput
 import torch
 import training
@@ -69,6 +70,8 @@ def jobs(quick: bool, model: Path | None, video: Path | None, where: Row) -> lis
     found += [job(f"latency-{net}", partial(latency.rows, net, rounds)) for net in latency.NETWORKS]
     if not quick:
         found += [job(f"compiled-{net}", partial(latency.rows, net, rounds, True)) for net in latency.NETWORKS]
+    found.append(job("profile-score", partial(shares.of_score, 5 * rounds)))
+    found.append(job("profile-training", partial(shares.of_training, WORK / "cache", 1 if quick else 3)))
     found.append(job("frame", partial(frame.rows, video or performance(), model, 30 if quick else 150)))
     found.append(job("throughput", partial(throughput.rows, model, 10 if quick else 40, 1 if quick else 2)))
     return found
