@@ -51,8 +51,8 @@ def command(arguments: Sequence[str]) -> None:
     total = number_of_trials(sweep, args.count)
     check_sweep(sweep, more)
     folder = SweepFolder(args.out or Path("runs", "sweeps", sweep.path.stem))
+    launcher = _launcher(args, folder.path)
     with folder.opened(sweep, more):
-        launcher = _launcher(args, folder.path)
         done = sum(trial.state != "waiting" for trial in folder.trials())
         try:
             with progress(sweep, total, done) as say:
@@ -63,7 +63,9 @@ def command(arguments: Sequence[str]) -> None:
         rows = ranking.write_ranking(folder.path, sweep, folder.trials())
         ranking.show(sweep, rows)
         ranking.require_success(rows)
-    print(f"  ranking  {folder.path / 'ranking.csv'}\n  plot     {folder.path / 'parallel_coordinates.png'}")
+    print(f"  ranking  {folder.path / ranking.RANKING}")
+    if any(value is not None for _, value in rows):
+        print(f"  plot     {folder.path / ranking.PLOT}")
     print(folder.path)
 
 

@@ -111,7 +111,7 @@ def test_a_killed_sweep_takes_its_trial_with_it(tmp_path, background):
             ["stub.yaml", "--count", "0"],
             "expected a number of 1 or more but got 0; see python -m faceimit.sweep --help",
         ),
-        (["stub.yaml", "--count", "-3"], "error:"),
+        (["stub.yaml", "--count", "-3"], "expected a number of 1 or more but got -3"),
         (["stub.yaml", "--cuont", "3"], "unknown option --cuont (did you mean --count?)"),
         (["stub.yaml", "--count", "1", "hydra.launcher.n_jobs=2"], "name one with --launcher"),
         (["stub.yaml", "--count", "1", "--launcher", "joblab"], "did you mean 'joblib'"),
@@ -130,6 +130,20 @@ def test_bad_input_is_one_sentence_and_exit_2(tmp_path, arguments, message, monk
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ")
     assert message in last
+    assert (tmp_path / "runs").exists() == ("fails=true" in arguments)  # else nothing is claimed for another call
+
+
+def test_a_sweep_without_a_metric_names_no_plot_that_is_not_there(tmp_path, monkeypatch, capsys):
+    from faceimit.sweep import command
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setattr("faceimit.sweeping.sweepfile.check_sweep", lambda *_: {})
+    monkeypatch.setattr("faceimit.sweeping.trials.read_history", lambda _: [])  # the stub's: no metric, no history
+    file = sweep_file(tmp_path, method="grid", metric=None, parameters={"x": {"values": [1]}})
+    command([str(file)])
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["ranking", "runs/sweeps/stub"]
+    assert not list(tmp_path.rglob("*.png"))
 
 
 @pytest.mark.slow

@@ -20,7 +20,7 @@ class SweepHistory(Callback):
     Args:
         metric: as the task logs it.
         maximize: whether higher is better.
-        bands, eta, strict: of :func:`stops`; without bands every trial runs to its end.
+        bands, eta, strict: of :func:`faceimit.sweeping.history.stops`; without bands every trial runs to its end.
     """
 
     def __init__(
@@ -51,4 +51,6 @@ class SweepHistory(Callback):
         if reason is not None:
             value, needed = self.sign * reason.value, self.sign * reason.needed
             write_json(folder / STOPPED, {"validation": reason.band, "value": value, "needed": needed})
+        else:  # of an attempt that was killed before it could stop; this one goes on
+            (folder / STOPPED).unlink(missing_ok=True)
         return reason

@@ -15,6 +15,7 @@ from faceimit.tracking.files import write_bytes, write_text
 Ranked = list[tuple[Trial, float | None]]
 SHOWN = 20  # rows of the table on the screen; the CSV has them all
 DONE = ("complete", "stopped")
+RANKING, PLOT = "ranking.csv", "parallel_coordinates.png"
 
 
 def ranked(sweep: Sweep, trials: Sequence[Trial]) -> Ranked:
@@ -31,7 +32,8 @@ def ranked(sweep: Sweep, trials: Sequence[Trial]) -> Ranked:
 
 
 def write_ranking(folder: Path, sweep: Sweep, trials: Sequence[Trial]) -> Ranked:
-    """Write ``ranking.csv`` (one row a trial, with every figure, seed and commit) and ``parallel_coordinates.png``.
+    """Write ``ranking.csv`` (one row a trial, with every figure, seed and commit) and, where a trial has a figure,
+    ``parallel_coordinates.png``.
 
     Raises:
         InputError: the folder cannot be written.
@@ -50,11 +52,11 @@ def write_ranking(folder: Path, sweep: Sweep, trials: Sequence[Trial]) -> Ranked
         run = trial.folder.relative_to(folder).as_posix()
         head = [rank if value is not None else "", trial.number, trial.state, _short(value)]
         writer.writerow([*head, *values, *measured, *_origin(trial), trial.reason, run])
-    write_text(folder / "ranking.csv", text.getvalue())
+    write_text(folder / RANKING, text.getvalue())
     if any(value is not None for _, value in rows):
         from faceimit.sweeping.coordinates import parallel_coordinates
 
-        write_bytes(folder / "parallel_coordinates.png", parallel_coordinates(sweep, rows))
+        write_bytes(folder / PLOT, parallel_coordinates(sweep, rows))
     return rows
 
 
@@ -76,7 +78,7 @@ def show(sweep: Sweep, rows: Ranked) -> None:
         values = [_text(trial.values[each.name]) for each in sweep.varying]
         table.add_row(str(rank) if value is not None else "", str(trial.number), trial.state, *measured, *values)
     if len(rows) > SHOWN:
-        table.caption = f"and {len(rows) - SHOWN} more in ranking.csv"
+        table.caption = f"and {len(rows) - SHOWN} more in {RANKING}"
     console = Console(stderr=True)
     widest = console.measure(table, options=console.options.update(width=1000)).maximum
     console.width = max(console.width, widest)

@@ -33,6 +33,8 @@ NEEDS: dict[str, tuple[tuple[str, ...], Mapping[str, float]]] = {
     "q_beta": ((), {"a": 1, "b": 1, "q": 1}),
 }
 EDGE = 1e-6  # quantiles closer to 0 or 1 would be infinite
+EXPONENTS = ("log_uniform", "q_log_uniform", "inv_log_uniform")  # those whose min and max are natural logarithms
+LARGEST = 700  # of such a logarithm: e to more than that is no number
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,11 @@ def _check(parameter: Parameter) -> None:
         raise InputError(f"expected min of {name} to be below max but got {settings['min']} and {settings['max']}")
     if parameter.distribution.endswith("log_uniform_values") and settings["min"] <= 0:
         raise InputError(f"expected min of {name} ({parameter.distribution}) to be above 0 but got {settings['min']}")
+    if parameter.distribution in EXPONENTS and any(abs(settings[key]) > LARGEST for key in ("min", "max")):
+        raise InputError(
+            f"expected min and max of {name} ({parameter.distribution}) to be exponents of e within ±{LARGEST} but got "
+            f"{settings['min']} and {settings['max']}, or choose {parameter.distribution}_values"
+        )
     if parameter.distribution == "int_uniform" and not all(_is_int(settings[key]) for key in ("min", "max")):
         raise InputError(f"expected min and max of {name} (int_uniform) to be whole numbers, or choose uniform")
     for key in {"q", "sigma", "a", "b"} & set(settings):

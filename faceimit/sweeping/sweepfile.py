@@ -39,7 +39,7 @@ class Sweep:
         module: that the file's command starts, faceimit.train or one that takes the same overrides.
         fixed: overrides of every trial, from the command.
         bands: numbers of validations at which bad trials are stopped; empty: never.
-        eta, strict: see :func:`faceimit.sweeping.early.stops`.
+        eta, strict: see :func:`faceimit.sweeping.history.stops`.
         run_cap: number of trials, where the file says so.
     """
 

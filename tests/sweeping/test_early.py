@@ -31,7 +31,7 @@ class Falling(pl.LightningModule):
 
 
 def fit(folder, start, epochs=5, **options):
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     callback = SweepHistory("val/F1", **({"maximize": True} | options))
     data = DataLoader(torch.zeros(2, 1))
     trainer = pl.Trainer(
@@ -53,6 +53,13 @@ def test_a_worse_trial_ends_at_the_band(tmp_path):
     assert not (tmp_path / "0001-b" / STOPPED).exists()
     # lower is better: the one with 0.5 is the best
     assert len(fit(tmp_path / "0003-d", 0.51, maximize=False, **rule)) == 5
+
+
+def test_a_trial_that_goes_on_after_all_is_not_called_stopped(tmp_path):
+    (tmp_path / "0000-a").mkdir()
+    (tmp_path / "0000-a" / STOPPED).write_text("{}")  # judged, and killed before its last checkpoint was saved
+    assert len(fit(tmp_path / "0000-a", 0.9, bands=[2], eta=2)) == 5
+    assert not (tmp_path / "0000-a" / STOPPED).exists()
 
 
 def test_without_bands_every_trial_runs_to_its_end_and_what_is_undefined_is_left_out(tmp_path):

@@ -97,6 +97,8 @@ def test_a_grid_lists_values_as_wandb_does():
         ({"min": "1e-5", "max": 1}, "YAML reads '1e-5' as text, write 1.0e-5"),
         ({"min": 2, "max": 1}, "expected min of task.lr to be below max but got 2 and 1"),
         ({"distribution": "log_uniform_values", "min": 0, "max": 1}, "to be above 0 but got 0"),
+        ({"distribution": "log_uniform", "min": 1, "max": 1000}, "but got 1 and 1000, or choose log_uniform_values"),
+        ({"distribution": "inv_log_uniform", "min": -1000, "max": 1}, "or choose inv_log_uniform_values"),
         ({"distribution": "int_uniform", "min": 0.5, "max": 1}, "to be whole numbers"),
         ({"distribution": "normal", "sigma": 0}, "expected sigma of task.lr to be above 0"),
         ({"values": []}, "expected values of task.lr to be a list"),
