@@ -1,5 +1,7 @@
 """Horizon and lead of the planner of `ours` on validation performances: validation.csv.
 
+The rule: the least lag among those whose jerk is at most three quarters of streaming's, rendered and real.
+
 python experiments/imitation/choose.py [--people N] [--pairs 0.15:0.05 0.1:0 ...]
 """
 
