@@ -99,6 +99,15 @@ def test_a_prolonged_run_that_has_moved_is_repeated_as_long(copy, tmp_path, caps
     assert "identical: the same losses at every step, the same weights" in capsys.readouterr().out
 
 
+def test_another_run_is_left_as_it_is(copy, run, tmp_path, capsys):
+    other = shutil.copytree(run, tmp_path / "other")
+    for folder, seconds in ((copy, 0.5), (other, 0.7)):
+        (folder / "clock.csv").write_text(f"step,seconds\n0,{seconds}\n")
+    assert rerun_of(copy, "--out", str(other)) == 2
+    assert f"{other} holds a run already, choose another" in capsys.readouterr().err
+    assert (other / "clock.csv").read_text().endswith("0.7\n")
+
+
 def without(folder, name):
     (folder / name).unlink()
 

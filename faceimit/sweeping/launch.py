@@ -4,7 +4,6 @@ Each trial is a process of its own with the very command of the sweep file, so t
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typing import IO, Protocol
 from faceimit.errors import InputError
 from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
 from faceimit.tracking.config import neighbours
+from faceimit.tracking.runs import begun_or_continued
 
 LOG = "log.txt"
 CHILD = "faceimit.sweeping.child"
@@ -207,11 +207,7 @@ def launchers() -> list[str]:
 
 
 def _spawn(trial: Trial, handle: int, threads: int | None) -> subprocess.Popen:
-    last = trial.folder / "checkpoints" / "last.ckpt"
-    if not last.is_file():
-        shutil.rmtree(last.parent, ignore_errors=True)  # of an attempt that did not get to its first checkpoint
-    where = f"resume={trial.folder}" if last.is_file() else f"run_dir={trial.folder}"
-    command = [sys.executable, "-m", CHILD, "-m", trial.module, *trial.overrides, where]
+    command = [sys.executable, "-m", CHILD, "-m", trial.module, *trial.overrides, begun_or_continued(trial.folder)]
     group = os.environ.get("WANDB_RUN_GROUP") or trial.folder.parents[1].name
     environment = os.environ | {"WANDB_RUN_GROUP": group}
     if threads is not None:

@@ -53,7 +53,8 @@ class Clock(Timer):
             self._ahead = self._now - real
         else:
             self._now = real + self._ahead
-            self.seconds[step:] = [self._now]
+            without_limit = [0.0] * (step - len(self.seconds))  # a run that got its limit when it was resumed
+            self.seconds[step:] = [*without_limit, self._now]
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Write it down with every checkpoint."""

@@ -16,6 +16,7 @@ from faceimit.tracking.config import neighbours
 from faceimit.tracking.environment import environment
 from faceimit.tracking.files import write_json, write_text
 from faceimit.tracking.results import as_csv
+from faceimit.tracking.runs import begun_or_continued
 
 Row = dict[str, str | float]
 DIGITS = 5
@@ -121,14 +122,22 @@ def trained(overrides: Sequence[str], folder: Path) -> Path:
     """
     if (folder / "metrics.json").is_file():
         return folder
-    began = (folder / "checkpoints" / "last.ckpt").is_file()
-    where = f"resume={folder}" if began else f"run_dir={folder}"
-    code = subprocess.run([sys.executable, "-m", "faceimit.train", *overrides, where], check=False).returncode
+    code = _ended([sys.executable, "-m", "faceimit.train", *overrides, begun_or_continued(folder)])
     if code == INTERRUPTED:
         raise KeyboardInterrupt
     if code:
         raise InputError(f"the training for {folder} ended with exit code {code}, mend what it says above and repeat")
     return folder
+
+
+def _ended(command: Sequence[str]) -> int:
+    """The exit code of a process, which is let save on Ctrl-C: :func:`subprocess.run` would kill it."""
+    with subprocess.Popen(command) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:  # the terminal has told the process as well
+            process.wait()
+            raise
 
 
 def metrics(run: Path) -> dict[str, float]:

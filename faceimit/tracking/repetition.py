@@ -76,7 +76,13 @@ class Past:
             torch.set_num_threads(threads)
 
     def start(self, folder: Path) -> None:
-        """Leave in the folder of the repetition what it is to follow: the times at which each step began."""
+        """Leave in the folder of the repetition what it is to follow: the times at which each step began.
+
+        Raises:
+            InputError: another run is there.
+        """
+        if (folder / "checkpoints").exists():
+            raise InputError(f"{folder} holds a run already, choose another folder with --out")
         if (self.folder / CLOCK).is_file():
             write_text(folder / CLOCK, (self.folder / CLOCK).read_text())
 

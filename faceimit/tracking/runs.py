@@ -1,6 +1,7 @@
 """Run folders: where a training job leaves its checkpoints, metrics, configuration and environment."""
 
 import os
+import shutil
 import sys
 import uuid
 from collections.abc import Mapping
@@ -131,6 +132,15 @@ def open_run(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -
         raise InputError(f"run_dir={folder} holds a run already, continue it with resume={folder} or choose another")
     os.environ[SHARED] = str(folder)
     return Run(folder, config)
+
+
+def begun_or_continued(folder: Path) -> str:
+    """The override by which a run begins in `folder`, or the one that was interrupted there goes on."""
+    last = folder / "checkpoints" / "last.ckpt"
+    if last.is_file():
+        return f"resume={folder}"
+    shutil.rmtree(last.parent, ignore_errors=True)  # of an attempt that did not get to its first checkpoint
+    return f"run_dir={folder}"
 
 
 def new_name() -> str:

@@ -57,6 +57,16 @@ def test_a_resumed_run_goes_on_with_the_time_of_its_checkpoint(tmp_path, monkeyp
     assert trainer.step(second) > state["time_elapsed"]["train"]
 
 
+def test_steps_before_there_was_a_limit_took_none_of_its_time(tmp_path, monkeypatch):
+    ticking(monkeypatch)
+    clock, trainer = Clock("00:00:01:00", tmp_path / NAME), Trainer()
+    trainer.ready = 2  # steps of the run that is resumed
+    clock.on_train_start(trainer, None)
+    seconds = [trainer.step(clock) for _ in range(2)]
+    clock.on_save_checkpoint(trainer, None, {})
+    assert read_clock(tmp_path / NAME) == [0.0, 0.0, *seconds]
+
+
 def test_something_else_is_refused(tmp_path):
     assert read_clock(tmp_path / NAME) == []
     (tmp_path / NAME).write_text("step,seconds\n0,soon\n")

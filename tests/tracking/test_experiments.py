@@ -1,11 +1,20 @@
 import csv
 import json
+import os
+import signal
 import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from faceimit.errors import InputError
+from faceimit.tracking import experiments
 from faceimit.tracking.experiments import Job, metrics, perform, stamp, trained
+
+
+ROOT = Path(__file__).parents[2]
 
 
 class Work:
@@ -80,14 +89,16 @@ def test_a_row_says_where_it_comes_from():
 def test_a_training_is_begun_continued_or_left_alone(tmp_path, monkeypatch):
     asked = []
 
-    def run_process(command, check):
+    def ended(command):
         asked.append(command[3:])
-        return subprocess.CompletedProcess(command, 0)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", run_process)
+    monkeypatch.setattr(experiments, "_ended", ended)
     words, run = ["experiment=keyframe_multitask", "profile=tiny"], tmp_path / "run"
+    (run / "checkpoints").mkdir(parents=True)  # killed before its first checkpoint was whole
     assert trained(words, run) == run
-    (run / "checkpoints").mkdir(parents=True)
+    assert not (run / "checkpoints").exists()
+    (run / "checkpoints").mkdir()
     (run / "checkpoints" / "last.ckpt").touch()
     trained(words, run)
     (run / "metrics.json").write_text(json.dumps({"test/F1": 0.5}))
@@ -99,6 +110,32 @@ def test_a_training_is_begun_continued_or_left_alone(tmp_path, monkeypatch):
 def test_a_training_that_fails_or_is_interrupted_ends_the_experiment(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="ended with exit code 2"):
         trained(["experiment=nothing_of_that_name"], tmp_path / "run")
-    monkeypatch.setattr(subprocess, "run", lambda command, check: subprocess.CompletedProcess(command, 130))
+    monkeypatch.setattr(experiments, "_ended", lambda command: 130)
     with pytest.raises(KeyboardInterrupt):
         trained(["experiment=flow"], tmp_path / "run")
+
+
+SAVES = """
+import pathlib, sys, time
+try:
+    pathlib.Path("began").touch()
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+    pathlib.Path("saved").touch()
+"""
+
+
+def test_ctrl_c_lets_the_training_save(tmp_path):
+    code = "import sys; from faceimit.tracking.experiments import _ended; _ended([sys.executable, '-c', sys.argv[1]])"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, SAVES], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    while not (tmp_path / "began").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    time.sleep(0.2)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+    process.wait(timeout=60)
+    assert (tmp_path / "saved").exists()
