@@ -28,7 +28,7 @@ from faceimit.errors import InputError
 from faceimit.robot.kinematics import Limits
 from faceimit.robot.profile import RobotProfile
 
-HORIZON, LEAD = 0.14, 0.05
+HORIZON, LEAD = 0.145, 0.05
 # One horizon as the unit of time: (position - target, velocity, acceleration) change by this matrix.
 _LAW = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [-60.0, -36.0, -9.0]])
 _RATES, _MODES = np.linalg.eig(_LAW)
