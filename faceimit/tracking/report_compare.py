@@ -106,8 +106,10 @@ def _findings(named: Mapping[str, RunRecord]) -> list[Finding]:
         text = f"The runs differ in their data ({', '.join(apart[:4])}{', …' if len(apart) > 4 else ''})."
         advice = "Test figures can be compared only where the test clips are the same."
         found.append(Finding("warn", text, advice))
-    elif len(measured) > 1:
+    elif len(measured - {"{}"}) > 1:
         found.append(Finding("warn", "The fingerprints of the data differ: not the same clips."))
+    elif len(measured) > 1:
+        found.append(Finding("warn", "Not every run recorded which test clips it saw: they may not be the same."))
     for words, chosen in (
         ("had not ended", [name for name, run in named.items() if not run.finished]),
         ("had uncommitted changes", [n for n, r in named.items() if (r.environment.get("commit") or {}).get("dirty")]),
@@ -160,6 +162,7 @@ def _bars(name: str, named: Mapping[str, RunRecord]) -> Any:
 def _curves(named: Mapping[str, RunRecord]) -> Iterator[Block]:
     names = list(dict.fromkeys(name for run in named.values() for name in run.curves))
     names = [name for name in names if name.startswith(("train/", "val/"))]
+    names = [name for name in names if any(name in r.curves and len(r.curves[name].steps) for r in named.values())]
     if not names:
         yield Text(["None of the runs has logged anything yet."])
         return

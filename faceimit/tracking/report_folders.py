@@ -42,14 +42,14 @@ def evaluation_page(folder: Path) -> Page:
     facts = [("methods", str(len(rows)))]
     if isinstance(about.get("test"), dict):
         words = {"number": "clips", "true_keyframes": "true keyframes"}
-        facts += [(words.get(name, name), f"{value:,}") for name, value in about["test"].items()]
+        facts += [(words.get(name, name), shown(value)) for name, value in about["test"].items()]
     first = next(iter(rows[0].values()))
     facts += [(f"{name}, {first}", shown(number(rows[0].get(name)))) for name in HEADLINES if name in rows[0]][:3]
     place = folder.resolve()
     return Page(
         title=f"Evaluation of {place.parent.name if is_run(place.parent) else place.name}",
         sections=[section for section in sections if section.blocks],
-        subtitle=f"{', '.join(row['method'] for row in rows[:3] if 'method' in row)} and others, {folder.resolve()}",
+        subtitle=f"{', '.join(row['method'] for row in rows[:3])}{' and others' if len(rows) > 3 else ''}, {place}",
         facts=facts,
         footer=FOOTER,
     )
@@ -88,6 +88,9 @@ def _sweep_findings(rows: Sequence[Row], settings: Sequence[str], plots: bool) -
             some = [row for row in odd if row["state"] == state]
             reasons = "; ".join(dict.fromkeys(row["reason"] for row in some if row.get("reason")))
             yield Finding("warn", f"{len(some)} of {len(rows)} trials: {state}.", reasons)
+    if not rows[0].get("rank", "1"):
+        yield Finding("bad", "No trial has a figure to be ranked by.")
+        return
     tried = [name for name in settings if name not in {"rank", "trial", "state"}]
     said = ", ".join(f"{name} {rows[0][name]}" for name in tried if rows[0][name])
     yield Finding("ok", f"Best of {len(rows)} trials: {said or 'the one on top'}.")
@@ -158,8 +161,8 @@ def needed_rows(path: Path, remedy: str) -> list[Row]:
 
 
 def _evaluation_findings(rows: Sequence[Row], about: dict[str, Any], clips: bool, plots: bool) -> Iterator[Finding]:
-    if not about:
-        yield Finding("warn", "results.json is missing: seed, commit and hardware are not known.")
+    if "commit" not in about:
+        yield Finding("warn", "results.json does not say of which commit it is.")
     if not clips:
         yield Finding("warn", "clips.csv is missing: the errors of each clip are not known.")
     if not plots:

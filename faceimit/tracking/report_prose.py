@@ -33,8 +33,6 @@ def prose(text: str, folder: Path) -> tuple[str, Prose, list[Path]]:
         title, tokens = tokens[1].content, tokens[3:]
     used: list[Path] = []
     for token in tokens:
-        if token.type == "table_open":
-            token.meta["scroll"] = True
         if token.children:
             token.children = _own(token.children, folder, used)
     html = reader.renderer.render(tokens, reader.options, {})

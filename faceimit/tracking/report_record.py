@@ -45,7 +45,6 @@ class RunRecord:
         environment: seed, command, versions, commit, hardware; {} if it was not written.
         metrics: last figures by name, finite; {} before the first validation.
         curves: by name.
-        epochs: of the curves' rows.
         counts: numbers of the data, such as ``test/clips``.
         fingerprint: by part of the data: items, digest, set; equal ones mean equal data.
         tables: rows by name of the file, without suffix: those of ``tables/`` and of ``evaluation/``.
@@ -60,7 +59,6 @@ class RunRecord:
     environment: dict[str, Any]
     metrics: dict[str, float] = field(default_factory=dict)
     curves: dict[str, Curve] = field(default_factory=dict)
-    epochs: Curve | None = None
     counts: dict[str, Any] = field(default_factory=dict)
     fingerprint: dict[str, dict[str, Any]] = field(default_factory=dict)
     tables: dict[str, list[Row]] = field(default_factory=dict)
@@ -73,11 +71,6 @@ class RunRecord:
     def task(self) -> str:
         """Name of the class that was trained."""
         return str(self.config["task"].get("_target_", "an unknown task")).rsplit(".", 1)[-1]
-
-    @property
-    def name(self) -> str:
-        """Experiment and folder."""
-        return f"{self.config['experiment']}/{self.folder.name}"
 
     @property
     def checkpoint(self) -> Path | None:
@@ -116,7 +109,6 @@ def read_run(folder: Path, any_version: bool = False) -> RunRecord:
     environment = read_environment(folder / "environment.json")
     if not any_version:
         check_version(folder, environment)
-    curves, epochs = read_curves(folder / "metrics.csv")
     tables = read_tables(folder / "evaluation") | read_tables(folder / "tables")
     diff = folder / "diff.patch"
     return RunRecord(
@@ -124,8 +116,7 @@ def read_run(folder: Path, any_version: bool = False) -> RunRecord:
         config=read_config(folder / "config.yaml"),
         environment=environment,
         metrics=read_metrics(folder / "metrics.json"),
-        curves=curves,
-        epochs=epochs,
+        curves=read_curves(folder / "metrics.csv"),
         **read_data(folder / "data.json"),
         tables=tables,
         scores=read_scores(folder / "tables" / "scores.json"),
@@ -209,6 +200,9 @@ def read_data(path: Path) -> dict[str, dict[str, Any]]:
     for name, values in found.items():
         if not isinstance(values, dict):
             raise InputError(f"expected {name} in {path} to hold names and values but got {values!r}, delete the file")
+    odd = [part for part, values in found["fingerprint"].items() if not isinstance(values, dict)]
+    if odd:
+        raise InputError(f"expected {odd[0]} of the fingerprint in {path} to hold names and values, delete the file")
     return found
 
 
@@ -227,25 +221,24 @@ def read_metrics(path: Path) -> dict[str, float]:
     return {name: float(value) for name, value in found.items()}
 
 
-def read_curves(path: Path) -> tuple[dict[str, Curve], Curve | None]:
-    """Every column of the logger's CSV by name, and the epochs apart; nothing where there is no file.
+def read_curves(path: Path) -> dict[str, Curve]:
+    """Every column of the logger's CSV by name, but step and epoch; nothing where there is no file.
 
     Raises:
         InputError: no such CSV, or a cell that is no number.
     """
     if not path.is_file():
-        return {}, None
+        return {}
     points: dict[str, list[tuple[int, float]]] = {}
     for number, row in enumerate(read_rows(path), start=2):
         try:
             step = int(row["step"])
-            values = {name: float(text) for name, text in row.items() if text and name != "step"}
+            values = {name: float(text) for name, text in row.items() if text and name not in {"step", "epoch"}}
         except (KeyError, ValueError) as error:
             raise InputError(f"line {number} of {path} is no step with numbers, delete it or train anew") from error
         for name, value in values.items():
             points.setdefault(name, []).append((step, value))
-    curves = {name: _curve(values) for name, values in points.items()}
-    return curves, curves.pop("epoch", None)
+    return {name: _curve(values) for name, values in points.items()}
 
 
 def read_rows(path: Path) -> list[Row]:
@@ -288,6 +281,8 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
     """
     remedy = "delete it, or test the run again"
     clips = read_json(path, remedy).get("clips", [])
+    if not isinstance(clips, list):
+        raise InputError(f"expected clips of {path} to be a list but got {clips!r}, {remedy}")
     found = []
     for clip in clips:
         if not isinstance(clip, dict) or any(name not in clip for name in SCORES):

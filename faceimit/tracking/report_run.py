@@ -23,11 +23,11 @@ from faceimit.tracking.page import (
 )
 from faceimit.tracking.report_figures import bar_figure, curve_figure, score_figure
 from faceimit.tracking.report_findings import best_step, findings_of, last_step, monitor
-from faceimit.tracking.report_measured import Measured, recorded
+from faceimit.tracking.report_measured import Measured
 from faceimit.tracking.report_prose import picture
 from faceimit.tracking.report_record import Row, RunRecord, flat
 from faceimit.tracking.report_tables import clip_blocks, group_bars, method_blocks, plain_table
-from faceimit.tracking.report_words import CLASSICAL, STAGES, headlines, in_order, meaning, said
+from faceimit.tracking.report_words import CLASSICAL, STAGES, better, headlines, in_order, meaning, said
 
 LEADING_CURVES = 6  # the rest is folded away
 KNOWN_TABLES = ("results", "clips", "controls", "landmark_groups")
@@ -38,14 +38,13 @@ TESTED = "test_"  # begins the name of a picture of the test
 STAGE_WORDS = {"test": "test", "val": "validation", "train": "training"}
 
 
-def run_page(run: RunRecord, again: Measured | None = None) -> Page:
+def run_page(run: RunRecord, found: Measured) -> Page:
     """The page of a run.
 
     Args:
         run: the run.
-        again: what was measured again from its checkpoint.
+        found: of its test clips, recorded or measured again.
     """
-    found = recorded(run) if again is None else again
     tables = run.tables | dict(found.tables)
     pictured = bool(found.clips or found.figures)
     sections = (
@@ -80,9 +79,7 @@ def figure_table(run: RunRecord) -> Iterator[Block]:
     for base in bases:
         values: list[Cell] = [run.metrics.get(f"{stage}/{base}") for stage in STAGES]
         words = next((text for stage in STAGES if (text := said(f"{stage}/{base}"))), "")
-        found = meaning(base)
-        way = {"lower": "lower", "higher": "higher", "": ""}[found.better if found else ""]
-        rows.append([base, *values, way if values[0] is not None or values[1] is not None else "", words])
+        rows.append([base, *values, better(base) if values[0] is not None or values[1] is not None else "", words])
     caption = "Test: the best checkpoint on the test split. Validation and training: the last that were logged."
     yield Table(["figure", *(STAGE_WORDS[stage] for stage in STAGES), "better", "what"], rows, caption=caption)
     yield from _beside_classical(run)

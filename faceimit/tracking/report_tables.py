@@ -131,12 +131,14 @@ def explained(names: Sequence[str]) -> Iterator[Block]:
 
 
 def _badness(row: Mapping[str, str], names: Sequence[str]) -> tuple[float, ...]:
-    """Sorts the worst row first, by the headline figures in turn."""
+    """Sorts the worst row first, by the headline figures in turn; one that is not defined is not bad: a clip without
+    keyframes, in which none was found, has no F1.
+    """
     key = []
     for name in (*HEADLINES, *names):
         if name in names and better(name):
             value = number(row[name])
-            key.append(-math.inf if value is None else value if better(name) == "higher" else -value)
+            key.append(math.inf if value is None else value if better(name) == "higher" else -value)
     return tuple(key)
 
 

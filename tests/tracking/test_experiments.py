@@ -13,7 +13,6 @@ from faceimit.errors import InputError
 from faceimit.tracking import experiments
 from faceimit.tracking.experiments import Job, metrics, perform, stamp, trained
 
-
 ROOT = Path(__file__).parents[2]
 
 

@@ -145,6 +145,23 @@ def test_runs_on_other_clips_are_called_so(tmp_path):
     assert "not the same clips" in words_of(page_of(first, second).html)
 
 
+def test_runs_that_did_not_record_their_clips_are_not_said_to_have_others(tmp_path):
+    first, second = make_run(tmp_path / "a"), make_run(tmp_path / "b")
+    (second / "data.json").unlink()
+    words = words_of(page_of(first, second).html)
+    assert "Not every run recorded which test clips it saw" in words
+    assert "not the same clips" not in words
+
+
+def test_a_figure_that_was_never_a_number_is_no_curve(tmp_path):
+    folders = [make_run(tmp_path / name) for name in "ab"]
+    for folder in folders:
+        write_rows(folder / "metrics.csv", [{"step": 1, "val/loss": 1.0, "val/E_l_matched": "nan"}])
+    for html in (page_of(*folders).html, page_of(folders[0]).html):
+        assert "val/loss over the training steps" in html
+        assert "val/E_l_matched over the training steps" not in html
+
+
 def test_numbers_are_plain_whatever_the_settings_hold():
     found = plain({"a": float("nan"), "b": (1, True, None), 3: datetime.date(2026, 1, 2)})
     assert found == {"a": None, "b": [1, True, None], "3": "2026-01-02"}
@@ -172,13 +189,21 @@ def test_differences_name_what_only_one_has():
     assert differences([{"a": {"b": 1}}, {"a": {"b": 1, "c": 2}}]) == {"a.c": [None, 2]}
 
 
-@pytest.mark.parametrize("how", ["twice", "other task", "not a run", "recompute"])
-def test_runs_that_cannot_stand_side_by_side_are_refused(tmp_path, how):
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("twice", "was given twice"),
+        ("other task", "which share no figure"),
+        ("not a run", "only runs stand side by side"),
+        ("recompute", "--recompute is for one run"),
+    ],
+)
+def test_runs_that_cannot_stand_side_by_side_are_refused(tmp_path, how, sentence):
     first = make_run(tmp_path / "a")
     second = first if how == "twice" else make_run(tmp_path / "b", "flow" if how == "other task" else "keyframe")
     if how == "not a run":
         second = make_evaluation(tmp_path / "e")
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=sentence):
         page_of(first, second, recompute=how == "recompute")
 
 
@@ -192,6 +217,17 @@ def test_an_evaluation_ranks_methods_and_clips(tmp_path):
     assert words.index("clip_bad") < words.index("clip_good")
     assert "frame difference" in words
     assert not OUTSIDE.search(html)
+
+
+def test_a_few_methods_are_named_without_others(tmp_path):
+    folder = make_evaluation(tmp_path / "e")
+    assert f"faceimit, frame_difference, truth_with_noise, {folder}" in words_of(page_of(folder).html)
+
+
+def test_a_clip_without_keyframes_in_which_none_was_found_is_not_the_worst():
+    rows = [{"clip": "still", "E_n": "0", "F1": ""}, {"clip": "fine", "E_n": "0", "F1": "0.9"}]
+    rows.append({"clip": "bad", "E_n": "5", "F1": "0.1"})
+    assert [row[0] for row in next(iter(clip_blocks(rows))).rows] == ["bad", "fine", "still"]
 
 
 def test_the_best_of_the_others_stands_beside_each_clip(tmp_path):
@@ -220,6 +256,14 @@ def test_a_sweep_shows_its_ranking_and_what_failed(tmp_path):
     assert "Best of 2 trials: best test/F1 0.7, task.lr 0.01" in words
     assert "1 of 2 trials: failed. out of memory" in words
     assert "no plot beside the ranking" in words
+
+
+def test_a_sweep_in_which_nothing_was_measured_has_no_best_trial(tmp_path):
+    rows = [{"rank": "", "state": "failed", "task.lr": 0.02, "reason": "out of memory"}]
+    write_rows(tmp_path / "s" / "ranking.csv", rows)
+    words = words_of(page_of(tmp_path / "s").html)
+    assert "No trial has a figure" in words
+    assert "Best of" not in words
 
 
 README = """# Some claim

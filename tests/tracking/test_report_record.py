@@ -88,6 +88,8 @@ def test_an_environment_of_another_shape_is_read_as_far_as_it_goes(tmp_path):
         ("config.yaml", "{experiment: x, seed: 0, task: y, data: {}, trainer: {}}", "a task that is no group"),
         ("environment.json", "{", "no whole JSON file"),
         ("data.json", '{"counts": 3}', "expected counts"),
+        ("data.json", '{"counts": {}, "fingerprint": {"test": "abc"}}', "expected test of the fingerprint"),
+        ("tables/scores.json", '{"clips": 3}', "expected clips"),
         ("tables/scores.json", '{"clips": [{"clip": "a"}]}', "a clip without"),
         ("tables/scores.json", CLIP.replace("[1]", "[7]"), "clip a of"),
         ("tables/scores.json", CLIP.replace("[0.1, null]", "[0.1]"), "clip a of"),
