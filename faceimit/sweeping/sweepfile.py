@@ -105,10 +105,13 @@ def check_sweep(sweep: Sweep, more: Sequence[str] = ()) -> dict[str, Any]:
 
     Raises:
         InputError: a key that does not exist (its neighbours are named), a value it cannot take, a metric that the task
-            does not log.
+            does not log, an override of what the file varies.
     """
     from faceimit.tracking.schema import check, resolve
 
+    for word in more:
+        if _key(word) in {each.name for each in sweep.parameters}:
+            raise InputError(f"{sweep.path} chooses {_key(word)} for each trial, leave out {word} or change the file")
     fixed = merged(sweep.fixed, more)
     first = {each.name: each.extremes()[0] for each in sweep.parameters}
     try:

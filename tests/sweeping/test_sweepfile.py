@@ -80,6 +80,11 @@ def test_every_value_is_checked_not_only_the_first(tmp_path):
         check_sweep(keyframes(tmp_path, parameters={"task.inputs": {"values": ["pair", "pears"]}}))
 
 
+def test_an_override_of_what_the_file_chooses_is_refused_not_ignored(tmp_path):
+    with pytest.raises(InputError, match=r"stub.yaml chooses task.lr for each trial, leave out \+\+task.lr=0.1"):
+        check_sweep(keyframes(tmp_path), ["++task.lr=0.1"])
+
+
 def test_a_metric_that_no_task_logs_is_refused_with_those_it_logs(tmp_path):
     sweep = keyframes(tmp_path, metric={"name": "val/F2", "goal": "maximize"})
     with pytest.raises(InputError, match=r"KeyframeTask logs no metric 'val/F2', did you mean 'val/F1'.*val/E_n"):
