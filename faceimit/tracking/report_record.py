@@ -18,7 +18,8 @@ from faceimit.tracking.runs import PLACES
 
 # of config.yaml: a run without them was recorded by another version, or is none of ours
 EXPECTED = ("experiment", "seed", "task", "data", "trainer")
-PICTURE = re.compile(r"(?P<name>.+?)(?:[_-](?P<step>\d+))?(?:_[0-9a-f]{20})?\.(?:png|jpg|jpeg)")
+# a picture's file: named by us, or by wandb with its step and a digest
+PICTURE = re.compile(r"(?P<name>.+?)(?:_(?P<step>\d+)_[0-9a-f]{20})?\.(?:png|jpg|jpeg)")
 Row = dict[str, str]
 
 

@@ -272,7 +272,7 @@ def _checkpoint(run: RunRecord) -> str:
 def _machine(hardware: dict[str, Any]) -> str:
     if not hardware:
         return ""
-    gpus = ", ".join(str(name) for name in hardware.get("gpus", [])) or "no GPU"
+    gpus = ", ".join(str(name) for name in hardware.get("gpus") or []) or "no GPU"
     about = f"{hardware.get('cores', '?')} cores, {hardware.get('memory_gib', '?')} GiB, {gpus}"
     return f"{hardware.get('processor', '')}, {hardware.get('system', '')}, {about}".lstrip(", ")
 

@@ -51,7 +51,11 @@ def test_tables_scores_and_the_newest_pictures_are_found(tmp_path):
     media.mkdir(parents=True)
     for name in ("flow_9_c5809ae840e72f16be5f.png", "flow_48_7c457d99460f9214eeb2.png"):
         (media / name).write_bytes(b"x")
+    (folder / "media").mkdir()
+    for name in ("pair_1.png", "pair_2.png"):
+        (folder / "media" / name).write_bytes(b"x")
     run = read_run(folder)
+    assert set(run.pictures) == {"flow", "pair_1", "pair_2"}
     assert run.tables["clips"][0]["clip"] == "a"  # the run's own before the evaluation's
     assert np.isnan(run.scores[0]["score"][1])
     assert run.pictures["flow"].name.startswith("flow_48")
