@@ -13,7 +13,7 @@ from faceimit.errors import InputError
 from faceimit.keyframes.search import SearchParams, Truth, local_maxima, select_by_distance
 from faceimit.metrics.matching import TOLERANCE, Counts, count_hits
 
-COUNT_WEIGHT, NEIGHBOURS = 0.1, 1.0
+COUNT_WEIGHT, NEIGHBOURS = 0.1, 0.5
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def tune(
     F1 alone hardly cares how many peaks there are, since predictions on weak true peaks count neither way; a robot that
     gets a third too many keyframes does. The best of 840 points on a few clips is partly luck: what counts is the mean
     over a point and its neighbours, weighted by a Gaussian of :data:`NEIGHBOURS` steps of the grid, so that the middle
-    of a plateau wins over a spike. (Shipped network, chosen on three people, F1 on fourteen others: 0.793, by the best
-    single point 0.751.) Among equals the grid's first wins.
+    of a plateau wins over a spike. (Shipped network, chosen on three people, F1 on fourteen others: 0.78, by the best
+    single point 0.75; a wider Gaussian helps there and harms weak networks.) Among equals the grid's first wins.
 
     Args:
         scores: per clip, (T,) normalised scores, NaN where invalid.

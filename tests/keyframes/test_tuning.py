@@ -58,7 +58,7 @@ def around(values, place):
 
 def test_the_middle_of_a_plateau_wins_over_a_spike(monkeypatch):
     grid = Grid(prominence=tuple(0.01 * k for k in range(1, 10)), gap_ms=(0.0,), smooth_ms=(0.0,))
-    given = iter([0.9, 0.2, 0.2, 0.2, 0.7, 0.7, 0.7, 0.7, 0.7])
+    given = iter([0.2, 0.75, 0.2, 0.2, 0.7, 0.7, 0.7, 0.7, 0.7])
     monkeypatch.setattr(tuning, "_value", lambda *_: next(given))
     assert tune([np.zeros(5)], [true_keyframes(np.zeros(5), 25.0)], [25.0], grid).prominence >= 0.07
 
