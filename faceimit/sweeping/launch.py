@@ -14,7 +14,7 @@ from typing import IO, Protocol
 
 from faceimit.errors import InputError
 from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
-from faceimit.tracking.config import neighbours
+from faceimit.tracking.config import neighbours, quoted
 from faceimit.tracking.runs import begun_or_continued
 
 LOG = "log.txt"
@@ -161,9 +161,9 @@ class HydraBatch:
     def __init__(self, launcher: HydraJobs, trials: Sequence[Trial]) -> None:
         self.trials = trials
         self._log = launcher.folder / "launcher.log"
-        folders = ",".join(f"'{trial.folder.resolve()}'" for trial in trials)
+        folders = ",".join(quoted(str(trial.folder.resolve())) for trial in trials)
         words = [f"hydra/launcher={launcher.name}", *launcher.options, f"trial={folders}"]
-        words.append(f"hydra.sweep.dir='{launcher.folder.resolve() / 'launcher'}'")
+        words.append(f"hydra.sweep.dir={quoted(str(launcher.folder.resolve() / 'launcher'))}")
         command = [sys.executable, "-m", CHILD, "-m", "faceimit.sweeping.job", "--multirun", *words]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(

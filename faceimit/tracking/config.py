@@ -77,8 +77,13 @@ def path_quoted(override: str) -> str:
     with contextlib.suppress(HydraException):
         if not OverridesParser.create().parse_override(override).is_sweep_override():
             return override
+    return f"{name}={quoted(value)}"
+
+
+def quoted(value: str) -> str:
+    """A value that Hydra takes as it stands."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"{name}='{escaped}'"
+    return f"'{escaped}'"
 
 
 def unquoted(value: str) -> str:

@@ -130,6 +130,8 @@ def test_how_many_trials(tmp_path):
     [("joblib", ["hydra.launcher.n_jobs=2"]), ("submitit_local", ["hydra.launcher.timeout_min=2"])],
 )
 def test_trials_run_through_a_hydra_launcher(tmp_path, name, options):
+    tmp_path = tmp_path / "it's here, with a comma"
+    tmp_path.mkdir()
     sweep = read(tmp_path)
     launcher = HydraJobs(name, options, 2, tmp_path / "out")
     trials = run(tmp_path, sweep, 3, launcher=launcher)
