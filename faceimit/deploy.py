@@ -60,7 +60,7 @@ def deploy(arguments: Sequence[str]) -> None:
     args.threads = _threads(args)
     with ThreadPoolExecutor(1) as beside:  # the detector takes as long to load as the bundle
         detector = beside.submit(make_detector, args.faces)
-        bundle, where = _bundle(args)
+        bundle, where, exported = _bundle(args)
         profile, driver = _robot(args, bundle)
         source = open_source(args.source, args.fps)
     stop = Stop()
@@ -69,7 +69,7 @@ def deploy(arguments: Sequence[str]) -> None:
         print(f"{source.name} -> {where} -> {profile.name} ({type(driver).__name__.lower()}), mode {settings.mode}")
         if keys.listens:
             print(HINT)
-        outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began)
+        outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began + exported)
     _write(outcome, source, args)
     _end(outcome)
 
@@ -82,13 +82,13 @@ def _threads(args: argparse.Namespace) -> int:
     return args.threads or usual
 
 
-def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path]:
+def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path, float]:
     if args.bundle is not None:
         if args.landmarks or args.mapping or args.quantize:
             raise InputError(
                 "--landmarks, --mapping and --quantize are for --checkpoint: a bundle is as it was exported"
             )
-        return load_bundle(args.bundle, args.threads), args.bundle
+        return load_bundle(args.bundle, args.threads), args.bundle, 0.0
     from faceimit.tracking.ready_bundle import bundle_of
 
     robot = "ameca" if args.robot == SIMULATED else load_profile(args.robot).name
@@ -140,7 +140,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
 def _write(outcome: Outcome, source: Source, args: argparse.Namespace) -> None:
     """The summary, the recording's page and videos, and where they are."""
     summary = outcome.summary
-    print(_said(summary))
+    print(_said(summary, args.dry_run))
     if args.json is not None:
         write_json(args.json, summary)
         print(f"  summary     {args.json}")
@@ -154,13 +154,14 @@ def _write(outcome: Outcome, source: Source, args: argparse.Namespace) -> None:
         print(f"  recording   {args.record}\n  page        {args.record / FILES['page']}")
 
 
-def _said(summary: dict[str, Any]) -> str:
+def _said(summary: dict[str, Any], dry_run: bool) -> str:
     """The run in two lines."""
+    sent = " not sent (--dry-run)" if dry_run else ""
     end = summary["latency_ms"].get("end_to_end")
     slow = f", frame to command p95 {end['p95']:.1f} ms" if end else ""
     lines = [
         f"{summary['status']}: {summary['frames']} frames at {summary['fps']:.1f} fps, "
-        f"{summary['dropped_frames']} dropped, {summary['keyframes']} keyframes, {summary['commands']} commands{slow}, "
+        f"{summary['dropped_frames']} dropped, {summary['keyframes']} keyframes, {summary['commands']} commands{sent}{slow}, "
         f"{summary['limit_violations']} limit violations, {summary['stale_holds']} holds"
     ]
     return "\n".join([*lines, *(f"  note: {note}" for note in summary["notes"])])

@@ -21,8 +21,8 @@ moves or where several offsets fit alike. The log is the script of faceimit-roll
 (seconds) and the 30 controls by name. --still keeps only frames of a robot at rest, whose values are exact. The file is
 read by data=ameca; --example DIR records a rendered robot."""
 EXAMPLE = """\
-  faceimit-pair --example recording
-  faceimit-pair recording/robot.mp4 recording/script.json --out pairs.parquet"""
+  faceimit-pair --example robot_take
+  faceimit-pair robot_take/robot.mp4 robot_take/script.json --out pairs.parquet"""
 
 
 def main() -> None:

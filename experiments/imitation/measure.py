@@ -58,7 +58,7 @@ def perceived(profile: RobotProfile) -> list[Performance]:
 
     from faceimit.tracking.ready_bundle import bundle_of
 
-    bundle, _ = bundle_of("shipped")
+    bundle = bundle_of("shipped")[0]
     return list(chain(bundle, people=2, seconds=6.0, robot=profile))
 
 

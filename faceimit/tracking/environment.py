@@ -44,12 +44,15 @@ def versions() -> dict[str, str]:
 
 
 def commit(folder: Path) -> dict[str, Any]:
-    """``{"id": sha, "dirty": bool}`` of the checkout `folder` is in; both None where no checkout tracks it."""
+    """``{"id": sha, "dirty": bool}`` of the checkout `folder` is in; both None where no checkout tracks it.
+
+    Dirty is what :func:`changes` finds: videos, stores and reports that were written into the checkout are no code.
+    """
     try:
         if not _git(folder, "ls-files", "."):  # installed below somebody else's checkout
             return {"id": None, "dirty": None}
         sha = _git(folder, "rev-parse", "HEAD").decode().strip()
-        return {"id": sha, "dirty": bool(_git(folder, "status", "--porcelain"))}
+        return {"id": sha, "dirty": any(_changed(_root(folder)))}
     except (OSError, subprocess.SubprocessError):
         return {"id": None, "dirty": None}
 
@@ -67,11 +70,10 @@ def changes(folder: Path = HERE, limit: int = PATCH_LIMIT) -> tuple[bytes, list[
     try:
         if not _git(folder, "ls-files", "."):
             return b"", []
-        root = Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())
-        known = _names(_git(root, "diff", "--name-only", "--no-renames", "-z", "HEAD"))
-        new = _names(_git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *NEW_FILES))
+        root = _root(folder)
+        known, new = _changed(root)
         parts = {name: _git(root, "diff", "--binary", "--no-renames", "HEAD", "--", name) for name in known}
-        parts |= {name: _added(root, name, limit) for name in new if name.endswith(NEW_SUFFIXES)}
+        parts |= {name: _added(root, name, limit) for name in new}
     except (OSError, subprocess.SubprocessError):
         return b"", []
     return _bounded(parts, limit)
@@ -99,6 +101,17 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
+
+
+def _root(folder: Path) -> Path:
+    return Path(_git(folder, "rev-parse", "--show-toplevel").decode().strip())
+
+
+def _changed(root: Path) -> tuple[list[str], list[str]]:
+    """Changed files that Git knows, and our code and settings that it does not know yet."""
+    known = _names(_git(root, "diff", "--name-only", "--no-renames", "-z", "HEAD"))
+    new = _names(_git(root, "ls-files", "--others", "--exclude-standard", "-z", "--", *NEW_FILES))
+    return known, [name for name in new if name.endswith(NEW_SUFFIXES)]
 
 
 def _names(listed: bytes) -> list[str]:

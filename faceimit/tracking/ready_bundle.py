@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from importlib import resources
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def bundle_of(
     robot: str = "ameca",
     threads: int = 1,
     quantize: str | None = None,
-) -> tuple[Bundle, Path]:
+) -> tuple[Bundle, Path, float]:
     """Load the bundle of a checkpoint, exporting it first if that was not done yet or the bundle is damaged.
 
     The export runs in a process of its own, so that torch never comes into this one.
@@ -38,7 +39,8 @@ def bundle_of(
         quantize: None or "int8".
 
     Returns:
-        The bundle and its folder: ``bundles/`` in the run, or the user's cache where the run cannot be written.
+        The bundle; its folder, ``bundles/`` in the run, or the user's cache where the run cannot be written; and the
+        seconds the export took, 0 where there was none.
 
     Raises:
         InputError: what the export refuses.
@@ -48,19 +50,21 @@ def bundle_of(
     )
     if folder.is_dir():
         try:
-            return load_bundle(folder, threads), folder
+            return load_bundle(folder, threads), folder, 0.0
         except InputError:
             pass  # damaged, or written by another version: made anew
     options = [("--checkpoint", checkpoint), ("--landmarks", landmarks), ("--mapping", mapping), ("--robot", robot)]
     options += [("--quantize", quantize)]
     words = [word for option, value in options if value is not None for word in (option, value)]
     print(f"exporting {checkpoint}, once; half a minute", flush=True)
+    start = time.monotonic()
     command = [sys.executable, "-m", "faceimit.export", *words, "--out", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"faceimit-export ended with code {done.returncode}"]
         raise InputError(lines[-1].removeprefix("error: "))
-    return load_bundle(folder, threads), folder
+    exported = time.monotonic() - start
+    return load_bundle(folder, threads), folder, exported
 
 
 def _place(checkpoint: str) -> Path:

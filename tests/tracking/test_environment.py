@@ -32,6 +32,16 @@ def test_a_clean_checkout_has_no_changes(checkout):
     assert not about["dirty"]
 
 
+def test_what_the_commands_leave_in_a_checkout_is_no_change_of_the_code(checkout):
+    (checkout / "store").mkdir()
+    (checkout / "store" / "clips.parquet").write_bytes(b"PAR1")
+    (checkout / "talk.json").write_text("{}")
+    assert changes(checkout) == (b"", [])
+    assert commit(checkout / "faceimit")["dirty"] is False
+    (checkout / "faceimit" / "new.py").write_text("c = 1\n")
+    assert commit(checkout / "faceimit")["dirty"] is True
+
+
 def test_the_patch_brings_every_change_back(checkout, tmp_path):
     git(checkout.parent, "clone", "-q", "checkout", "other")
     (checkout / "faceimit" / "a.py").write_bytes("a = 'ä'\n".encode("latin-1"))
