@@ -69,7 +69,8 @@ def deploy(arguments: Sequence[str]) -> None:
         print(f"{source.name} -> {where} -> {profile.name} ({type(driver).__name__.lower()}), mode {settings.mode}")
         if keys.listens:
             print(HINT)
-        outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began + exported)
+        began += exported
+        outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began)
     _write(outcome, source, args)
     _end(outcome)
 
@@ -161,7 +162,8 @@ def _said(summary: dict[str, Any], dry_run: bool) -> str:
     slow = f", frame to command p95 {end['p95']:.1f} ms" if end else ""
     lines = [
         f"{summary['status']}: {summary['frames']} frames at {summary['fps']:.1f} fps, "
-        f"{summary['dropped_frames']} dropped, {summary['keyframes']} keyframes, {summary['commands']} commands{sent}{slow}, "
+        f"{summary['dropped_frames']} dropped, {summary['keyframes']} keyframes, "
+        f"{summary['commands']} commands{sent}{slow}, "
         f"{summary['limit_violations']} limit violations, {summary['stale_holds']} holds"
     ]
     return "\n".join([*lines, *(f"  note: {note}" for note in summary["notes"])])
