@@ -1,7 +1,7 @@
 """One swept parameter: W&B's way to write it, the values it can take, and the axis an optimiser sees."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -164,8 +164,7 @@ def _check(parameter: Parameter) -> None:
             raise InputError(f"expected {key} of {name} to be a number but got {value!r}{hint}")
     if "values" in settings and not (isinstance(settings["values"], list) and settings["values"]):
         raise InputError(f"expected values of {name} to be a list but got {settings['values']!r}")
-    if any(value is None for value in [*settings.get("values", []), settings.get("value", 0)]):
-        raise InputError(f"{name} is set to null, which W&B hands over as the word None; write 'null' in quotes")
+    _check_words(name, [*settings.get("values", []), settings.get("value", 0)])
     if "probabilities" in settings:
         _check_probabilities(parameter)
     if "min" in settings and not settings["min"] < settings["max"]:
@@ -184,11 +183,34 @@ def _check(parameter: Parameter) -> None:
             raise InputError(f"expected {key} of {name} to be above 0 but got {settings[key]}")
 
 
+def _check_words(name: str, values: list[Any]) -> None:
+    """Values are words of a command line and are kept as JSON."""
+    if any(value is None for value in values):
+        raise InputError(f"{name} is set to null, which W&B hands over as the word None; write 'null' in quotes")
+    for value in _leaves(values):
+        if not (value is None or isinstance(value, str | bool) or _is_number(value)):
+            raise InputError(
+                f"expected {name} to be set to numbers or text but YAML reads {value} as a {type(value).__name__}, "
+                f"write '{value}' in quotes"
+            )
+
+
 def _check_probabilities(parameter: Parameter) -> None:
     weights, values = parameter.settings["probabilities"], parameter.settings["values"]
     good = isinstance(weights, list) and len(weights) == len(values) and all(_is_number(w) and w >= 0 for w in weights)
     if not good or abs(sum(weights) - 1) > 1e-6:
         raise InputError(f"expected probabilities of {parameter.name} to be {len(values)} numbers that add up to 1")
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """What lists and mappings hold, however deep, their keys too."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _leaves(each)
+    elif isinstance(value, Mapping):
+        yield from _leaves([*value.keys(), *value.values()])
+    else:
+        yield value
 
 
 def _is_int(value: Any) -> bool:

@@ -1,6 +1,7 @@
 """Parameters of sweep files: what W&B's distributions give, and what is wrong with one in a sentence."""
 
 import math
+from datetime import date
 
 import numpy as np
 import pytest
@@ -103,6 +104,9 @@ def test_a_grid_lists_values_as_wandb_does():
         ({"distribution": "normal", "sigma": 0}, "expected sigma of task.lr to be above 0"),
         ({"values": []}, "expected values of task.lr to be a list"),
         ({"values": [1, None]}, "write 'null' in quotes"),
+        ({"values": [date(2024, 1, 1), 2]}, "YAML reads 2024-01-01 as a date, write '2024-01-01' in quotes"),
+        ({"value": {"until": [date(2024, 1, 1)]}}, "expected task.lr to be set to numbers or text but YAML reads 2024"),
+        ({"values": [math.inf, 2]}, "YAML reads inf as a float, write 'inf' in quotes"),
         ({"values": [1, 2], "probabilities": [0.5, 0.4]}, "2 numbers that add up to 1"),
     ],
 )
