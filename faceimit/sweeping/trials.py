@@ -22,6 +22,7 @@ from faceimit.tracking.files import write_json, write_text
 
 State = Literal["waiting", "complete", "stopped", "failed"]
 INTERRUPTED = 130
+WRITTEN = {"number": int, "chosen": dict, "values": dict, "module": str, "overrides": list}  # in trial.json
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Trial:
     def state(self) -> State:
         """``waiting`` is to be run, or to be continued; ``stopped`` ended early."""
         outcome = _json(self.folder / "outcome.json")
-        if outcome is None:
+        if outcome is None or "exit" not in outcome:
             return "waiting"
         if outcome["exit"]:
             return "failed"
@@ -91,7 +92,7 @@ class SweepFolder:
         """Make it, or go on with it, alone.
 
         Raises:
-            InputError: it is of another sweep, or another process is at work in it.
+            InputError: it is of another sweep, another process is at work in it, or a trial in it is damaged.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with locked(self.path / "lock") as handle:
@@ -100,6 +101,8 @@ class SweepFolder:
             self._claim("sweep.yaml", sweep.text, f"{sweep.path} has changed since the sweep in {self.path} began")
             words = json.dumps(more) + "\n"
             self._claim("overrides.json", words, f"the sweep in {self.path} began with other overrides")
+            for trial in self.trials():
+                _check(trial, sweep)
             yield
 
     def trials(self) -> list[Trial]:
@@ -165,14 +168,27 @@ def read_trial(path: Path) -> Trial:
     Raises:
         InputError: it is missing or damaged.
     """
-    content = _json(path)
-    if content is None:
-        raise InputError(f"{path} is missing or damaged, delete {path.parent} to have the trial run again")
-    return Trial(path.parent, **content | {"overrides": tuple(content["overrides"])})
+    content = _json(path) or {}
+    if any(not isinstance(content.get(name), kind) for name, kind in WRITTEN.items()):
+        raise _damaged(path)
+    overrides = tuple(map(str, content["overrides"]))
+    return Trial(path.parent, **{name: content[name] for name in WRITTEN} | {"overrides": overrides})
+
+
+def _check(trial: Trial, sweep: Sweep) -> None:
+    """A trial of another file's parameters would end in the middle of the search, or of the ranking."""
+    chosen = set() if sweep.method == "grid" else {each.name for each in sweep.varying}
+    if set(trial.values) != {each.name for each in sweep.parameters} or set(trial.chosen) != chosen:
+        raise _damaged(trial.folder / "trial.json")
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is missing or damaged, delete {path.parent} to have the trial run again")
 
 
 def _json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        content = json.loads(path.read_text())
+    except (FileNotFoundError, ValueError):
         return None
+    return content if isinstance(content, dict) else None

@@ -152,3 +152,31 @@ def test_a_launcher_that_fails_leaves_its_trials_for_another_time(tmp_path):
         run(tmp_path, sweep, 2, launcher=launcher)
     assert [trial.state for trial in SweepFolder(tmp_path / "out").trials()] == ["waiting"] * 2
     assert [trial.state in {"complete", "stopped"} for trial in run(tmp_path, sweep, 2)] == [True] * 2
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"number": 0, "chosen": {}, "values": {}, "module": "m"}', None, "chosen"],
+    ids=["empty", "list", "nothing", "a key is missing", "a value is missing", "a choice is missing"],
+)
+def test_a_damaged_trial_is_named_with_what_to_do(tmp_path, text):
+    sweep = read(tmp_path)
+    trial = SweepFolder(tmp_path / "out").add(sweep, [], {"x": 1.0, "kind": 0}, {"x": 1.0, "kind": "a"})
+    path = trial.folder / "trial.json"
+    if text in {None, "chosen"}:
+        content = json.loads(path.read_text())
+        del content[text or "values"]["x"]
+        text = json.dumps(content)
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        run(tmp_path, sweep, 2)
+    assert str(caught.value) == f"{path} is missing or damaged, delete {trial.folder} to have the trial run again"
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}"])
+def test_a_trial_whose_outcome_is_damaged_goes_on(tmp_path, text):
+    sweep = read(tmp_path)
+    (trial,) = run(tmp_path, sweep, 1)
+    (trial.folder / "outcome.json").write_text(text)
+    assert trial.state == "waiting"
+    assert trial.reason == ""
