@@ -3,10 +3,11 @@
 A batch holds ``image`` uint8 (B, 3, S, S) RGB, ``controls`` float32 (B, 30) in table order and the unit of each,
 ``domain`` int64 (B,) 0 robot or 1 human, ``pair`` int64 (B,): a person and the robot with the same expression share
 a number, -1 has no partner; ``gaze_known`` bool (B,), False where the eyes are shut; ``landmarks`` float32
-(B, 68, 2) in pixels.
+(B, 68, 2) in pixels, NaN where a point is not known.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from faceimit.data.clipfile import load_clip
+from faceimit.data.people import people_rows
 from faceimit.data.sharding import OwnBatches, measured, processes
-from faceimit.data.synthetic.robot_pairs import HUMAN, ROBOT, Settings, load_sequence, prepare
+from faceimit.data.synthetic.robot_pairs import ROBOT, PairSequence, Settings, load_sequence, prepare
 from faceimit.errors import InputError
+from faceimit.face.records import Clip
 
 Sample = dict[str, Any]
 SPLITS = ("train", "val", "test")
@@ -95,7 +99,8 @@ class VirtualPairs(pl.LightningDataModule):
 
     Splits share no sequence, scene or person. The validation sets are ``robot`` and ``human``, the test sets those and
     ``frames``: rows drawn one by one out of the *training* sequences and held back, whose neighbours in time were
-    trained on; it exists only to show by how much a split by frame flatters.
+    trained on; it exists only to show by how much a split by frame flatters. Where real people are given for a split,
+    ``real`` is a set of it.
 
     Args:
         root: cache folder.
@@ -105,13 +110,19 @@ class VirtualPairs(pl.LightningDataModule):
         seed: of the sequences, below 100.
         held: share of the training rows held back for ``frames``.
         humans: whether to train on people too.
+        performances: rendered performances to train on as well, those of data=synthetic: people who talk and move
+            little, seen through a tracker's crop, where the sequences show strong expressions.
+        performances_root: cache folder of them.
+        performances_seed: of them.
+        real: folder of annotated real clips (:func:`faceimit.data.videos.load_real`).
+        real_names: which of them, by split; a split that is not named has none.
+        real_cache: folder for their crops.
+        real_share: of the training rows that are of real people, in [0, 1); they are repeated as often as it takes.
+        every: of performances and real clips one frame in so many; neighbours hardly differ.
         batch_size: pictures of a batch.
         renderers: processes that render; None: one a core.
         workers: loader processes.
     """
-
-    val_sets = ("robot", "human")
-    test_sets = ("robot", "frames", "human")
 
     def __init__(
         self,
@@ -122,6 +133,14 @@ class VirtualPairs(pl.LightningDataModule):
         seed: int = 0,
         held: float = 0.08,
         humans: bool = True,
+        performances: int = 0,
+        performances_root: str | None = None,
+        performances_seed: int = 0,
+        real: str | None = None,
+        real_names: Mapping[str, Sequence[str]] | None = None,
+        real_cache: str | None = None,
+        real_share: float = 0.2,
+        every: int = 3,
         batch_size: int = 64,
         renderers: int | None = None,
         workers: int = 0,
@@ -137,28 +156,82 @@ class VirtualPairs(pl.LightningDataModule):
             )
         if not 0 < held < 1:
             raise InputError(f"expected held to be a share between 0 and 1 but got {held:g}")
+        if not 0 <= real_share < 1:
+            raise InputError(f"expected real_share to be a share from 0 to below 1 but got {real_share:g}")
+        if performances and performances_root is None:
+            raise InputError("performances need a folder, try data.performances_root=.cache/rendered")
         self.root, self.sequences, self.held, self.humans = Path(root), dict(sequences), held, humans
+        self.performances, self.performances_root = performances, performances_root
+        self.performances_seed = performances_seed
+        self.real, self.real_cache, self.real_share, self.every = real, real_cache, real_share, every
+        self.real_names = {split: list(names) for split, names in (real_names or {}).items() if real is not None}
         self.settings = Settings(seed, frames, size)
         self.batch_size, self.renderers, self.workers = batch_size, renderers, workers
         self._rows: dict[str, PairRows] = {}
+        self._real: dict[str, PairRows] = {}
+
+    @property
+    def val_sets(self) -> tuple[str, ...]:
+        """What each validation loader shows."""
+        return ("robot", "human", "real") if self.real_names.get("val") else ("robot", "human")
+
+    @property
+    def test_sets(self) -> tuple[str, ...]:
+        """What each test loader shows."""
+        return ("robot", "frames", "human", "real") if self.real_names.get("test") else ("robot", "frames", "human")
 
     def paths(self, split: str) -> list[Path]:
-        """Files of a split, rendered if need be."""
+        """Files of a split's sequences, rendered if need be."""
         return prepare(self.root, {split: self.sequences[split]}, self.settings, self.renderers)[split]
 
-    def parts(self) -> dict[str, list[Path]]:
+    def performance_paths(self) -> list[Path]:
+        """Files of the rendered performances trained on, rendered if need be."""
+        from faceimit.data.synthetic.generate import prepare as prepare_clips
+
+        if not self.performances or self.performances_root is None:
+            return []
+        settings = ("train", self.performances, self.performances_seed)
+        return prepare_clips(self.performances_root, *settings, size=self.settings.size, workers=self.renderers)
+
+    def clips(self, split: str) -> list[Clip]:
+        """Real clips of a split."""
+        from faceimit.data.videos import load_real
+
+        names = self.real_names.get(split)
+        if not names or self.real is None:
+            return []
+        return load_real(self.real, names, self.settings.size, self.real_cache)
+
+    def parts(self) -> dict[str, Sequence[Path | Clip]]:
         """What each split is made of (:mod:`faceimit.data.fingerprint`)."""
-        return {split: self.paths(split) for split in SPLITS}
+        found: dict[str, Sequence[Path | Clip]] = {split: self.paths(split) for split in SPLITS}
+        if self.performances:
+            found["train/performances"] = self.performance_paths()
+        return found | {f"{split}/real": self.clips(split) for split in SPLITS if self.real_names.get(split)}
 
     def prepare_data(self) -> None:
         """Render what is not on the disk yet."""
         prepare(self.root, self.sequences, self.settings, self.renderers)
+        self.performance_paths()
 
     def rows(self, split: str) -> PairRows:
-        """All rows of a split, read once."""
+        """All rows of a split, read once; in training, those of performances and of real people too."""
         if split not in self._rows:
-            self._rows[split] = read_rows(self.paths(split))
+            sequences = map(load_sequence, self.paths(split))
+            self._rows[split] = read_rows(chain(sequences, self._others() if split == "train" else ()))
         return self._rows[split]
+
+    def _others(self) -> Iterator[PairSequence]:
+        """Performances, then real people, to train on."""
+        for path in self.performance_paths():
+            yield people_rows(load_clip(path), self.every)
+        for clip in self.clips("train"):
+            yield people_rows(clip, self.every, unknown=("jaw",))  # MediaPipe's jaw line is another one
+
+    def _of_real(self, split: str) -> PairRows:
+        if split not in self._real:
+            self._real[split] = read_rows(people_rows(clip, 1, unknown=("jaw",)) for clip in self.clips(split))
+        return self._real[split]
 
     def part(self, name: str) -> PairRows:
         """``train``, or a set of :attr:`val_sets` or :attr:`test_sets` as ``val/robot``, ``test/frames`` ...
@@ -169,6 +242,8 @@ class VirtualPairs(pl.LightningDataModule):
         split, _, kind = name.partition("/")
         if name not in {"train", *(f"val/{k}" for k in self.val_sets), *(f"test/{k}" for k in self.test_sets)}:
             raise InputError(f"there is no part {name!r}; choose train, val/robot, val/human, test/robot ...")
+        if kind == "real":
+            return self._of_real(split)
         rows = self.rows("train" if kind == "frames" else split)
         robot = rows.columns["domain"] == ROBOT
         if kind in {"robot", "human"}:
@@ -176,7 +251,18 @@ class VirtualPairs(pl.LightningDataModule):
         held = np.random.default_rng([self.settings.seed, 6]).random(len(rows)) < self.held
         if kind == "frames":
             return rows.where(held & robot)
-        return rows.where(~held & (robot | self.humans))
+        return rows.where(self._drawn(rows, ~held & (robot | self.humans)))
+
+    def _drawn(self, rows: PairRows, chosen: np.ndarray) -> np.ndarray:
+        """Numbers of the chosen rows (N,) bool, real people repeated until they are `real_share` of all."""
+        count = len(self.real_names.get("train", []))
+        sequence = rows.columns["sequence"]
+        real = sequence > sequence.max() - count  # they come last
+        once, again = np.flatnonzero(chosen & ~real), np.flatnonzero(chosen & real)
+        if not len(again):
+            return once
+        wanted = round(len(once) * self.real_share / (1 - self.real_share))
+        return np.concatenate([once, np.resize(again, wanted)])
 
     def train_dataloader(self) -> DataLoader:
         data = self.part("train")
@@ -199,16 +285,16 @@ class VirtualPairs(pl.LightningDataModule):
         return measured(self.part(name), batch_size=self.batch_size)
 
 
-def read_rows(paths: list[Path]) -> PairRows:
-    """All rows of sequence files; ``sequence`` is the file's number, ``pair`` is unique over all of them."""
-    found = [load_sequence(path) for path in paths]
+def read_rows(sequences: Iterable[PairSequence]) -> PairRows:
+    """All rows of sequences; ``sequence`` is the number of each, ``pair`` is unique over all of them."""
+    found = list(sequences)
     names = ("controls", "landmarks", "gaze_known", "domain")
     columns = {name: np.concatenate([getattr(one, name) for one in found]) for name in names}
     columns["sequence"] = np.repeat(np.arange(len(found)), [len(one.domain) for one in found])
     columns["picture"] = np.arange(len(columns["domain"]))
-    longest = max(len(one.moment) for one in found)
+    longest = max(one.moment.max(initial=0) for one in found) + 1
     pair = [
-        np.where((one.domain == HUMAN).any(), k * longest + one.moment, -np.ones_like(one.moment))
+        np.where(len(np.unique(one.domain)) > 1, k * longest + one.moment, -np.ones_like(one.moment))
         for k, one in enumerate(found)
     ]
     return PairRows(np.concatenate([one.images for one in found]), columns | {"pair": np.concatenate(pair)})

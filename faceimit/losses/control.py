@@ -74,6 +74,15 @@ def matching_loss(features: Tensor, pair: Tensor) -> Tensor:
     return (1 - F.cosine_similarity(features[first], features[second], dim=1)).mean()
 
 
-def place_loss(points: Tensor, target: Tensor, limit: float = 0.3) -> Tensor:
-    """Mean distance of points (B, N, 2) from the truth, each counted up to `limit`; in whatever unit both have."""
-    return ((points - target).square().sum(dim=-1) + 1e-12).sqrt().clamp(max=limit).mean()
+def place_loss(points: Tensor, target: Tensor, known: Tensor, limit: float = 0.3) -> Tensor:
+    """Mean distance of points (B, N, 2) from the truth, each counted up to `limit`; in whatever unit both have.
+
+    Args:
+        points: where the network has them.
+        target: where they are, finite.
+        known: (B, N) bool, which count; 0 if none does.
+        limit: see above.
+    """
+    distance = ((points - target).square().sum(dim=-1) + 1e-12).sqrt().clamp(max=limit)
+    weight = known.to(distance.dtype)
+    return (distance * weight).sum() / weight.sum().clamp(min=1)

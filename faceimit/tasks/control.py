@@ -20,7 +20,7 @@ from faceimit.tasks.schedule import adamw_with_cosine
 
 NET_ARGUMENTS = ("backbone", "size", "width", "channels", "hidden", "dropout")
 # What a loader of the data module shows, by the name the module gives it, and how its figures are called.
-SETS = {"robot": "", "frames": "_frames", "human": "_human"}
+SETS = {"robot": "", "frames": "_frames", "human": "_human", "real": "_real"}
 HUMAN = 1  # of a batch's `domain`
 Batch = Mapping[str, Tensor]
 
@@ -91,7 +91,8 @@ class ControlTask(pl.LightningModule):
             return
         batch = next(iter(self.trainer.datamodule.train_dataloader()))  # type: ignore[attr-defined]
         if "landmarks" in batch:
-            self.net.expect(((batch["landmarks"] + 0.5) / batch["image"].shape[-1]).to(self.device))
+            whole = batch["landmarks"].isfinite().flatten(1).all(dim=1)
+            self.net.expect(((batch["landmarks"][whole] + 0.5) / batch["image"].shape[-1]).to(self.device))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """Every loss by name, unweighted but for people against robot."""
@@ -102,14 +103,15 @@ class ControlTask(pl.LightningModule):
         if landmarks is None:
             output, values = self.net(images), {}
         else:
-            points = (landmarks + 0.5) / images.shape[-1]  # shares of the side
+            seen = landmarks.isfinite().all(dim=-1)
+            points = (landmarks.nan_to_num() + 0.5) / images.shape[-1]  # shares of the side
             placement = placed(points[:, list(STEADY)], self.net.shape[list(STEADY)])
             placement = shaken(placement) if self.training else placement
             output = self.net(images, placement)
             steady = points_at(output.found, self.net.shape[list(STEADY)])
             values = {
-                "points": place_loss(output.points, in_face(points, placement)),
-                "finder": place_loss(steady, points[:, list(STEADY)]),
+                "points": place_loss(output.points, in_face(points, placement), seen),
+                "finder": place_loss(steady, points[:, list(STEADY)], seen[:, list(STEADY)]),
             }
         values["controls"] = self._control_loss(batch, output.deviations, target, known)
         if self.hparams["matching"] and "pair" in batch:

@@ -74,6 +74,7 @@ QUALIFIERS: dict[str, str] = {
     "no_jaw": "without the jaw line",
     "frames": "on other frames of the training sequences, to show that leak",
     "human": "read from people's faces",
+    "real": "read from the faces of real people",
     "farneback": "by OpenCV's Farneback",
     "dis": "by OpenCV's DIS",
     "moving": "where something moves",

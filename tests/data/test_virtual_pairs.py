@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from faceimit.data import videos
 from faceimit.data.pairs import decoded, read_pairs, write_pairs
+from faceimit.data.synthetic.generate import render_clip
 from faceimit.data.synthetic.robot_motion import draw_controls, draw_performance
 from faceimit.data.synthetic.robot_pairs import HUMAN, ROBOT, Settings, load_sequence, pair_frames, prepare
 from faceimit.data.synthetic.robot_table import robot_rows
@@ -76,6 +78,46 @@ def test_people_can_be_left_out(data):
     assert (alone.part("train").columns["pair"] == -1).all()
 
 
+@pytest.fixture(scope="module")
+def with_people(data, tmp_path_factory):
+    """The same sequences, two rendered performances, and two 'real' people to train on, one to test on."""
+    people = {"performances": 2, "performances_root": str(tmp_path_factory.mktemp("rendered"))}
+    real = {"real": "FOLDER", "real_names": {"train": ["a", "b"], "test": ["c"]}, "real_share": 0.5, "every": 20}
+    settings = {"frames": 4, "size": 48, "held": 0.3, "batch_size": 8, "renderers": 0}
+    module = VirtualPairs(str(data.root), COUNTS, **settings, **people, **real)
+    clips = {name: render_clip(1, seed, frames=30, size=48) for seed, name in enumerate("abc")}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(videos, "load_real", lambda root, names, size, cache: [clips[name] for name in names])
+        yield module
+
+
+def test_performances_and_real_people_are_trained_on(data, with_people):
+    rows, before = with_people.rows("train"), data.rows("train")
+    np.testing.assert_array_equal(rows.columns["controls"][: len(before)], before.columns["controls"])
+    np.testing.assert_array_equal(rows.columns["pair"][: len(before)] >= 0, before.columns["pair"] >= 0)
+    assert len(rows) == len(before) + 2 * 5 + 2 * 2, "every 20th of 100 and of 30 frames"
+    assert (rows.columns["domain"][len(before) :] == HUMAN).all()
+    assert (rows.columns["pair"][len(before) :] == -1).all()
+
+    train = with_people.part("train").columns
+    real = np.isnan(train["landmarks"]).any(axis=(1, 2))  # their jaw line is not known
+    assert real.mean() == pytest.approx(0.5, abs=0.02)
+    assert set(train["sequence"][real]) <= {8, 9}
+    kept = data.part("train").columns["picture"]
+    assert set(kept) < set(train["picture"]), "no picture of the sequences is lost"
+    assert len(next(iter(with_people.train_dataloader()))["image"]) >= 6
+
+
+def test_real_people_are_a_set_of_the_splits_that_name_them(data, with_people):
+    assert with_people.val_sets == data.val_sets == ("robot", "human")
+    assert with_people.test_sets == ("robot", "frames", "human", "real")
+    assert [len(loader.dataset) for loader in with_people.test_dataloader()][-1] == 30
+    assert len(with_people.part("test/human")) == len(data.part("test/human"))
+    assert {"train/performances", "train/real", "test/real"} <= set(with_people.parts())
+    with pytest.raises(InputError, match="no part"):
+        with_people.part("val/real")
+
+
 def test_what_is_there_is_not_rendered_again_and_what_is_missing_is(data):
     settings = Settings(0, 4, 48)
     paths = prepare(data.root, {"val": 3}, settings, workers=0, progress=False)["val"]
@@ -100,6 +142,8 @@ def test_a_damaged_file_is_named(tmp_path):
         ({"sequences": {"train": 5, "val": 5}}, "no number for test"),
         ({"sequences": {"train": 5, "val": 1, "test": 5}}, "at least 2 sequences but got 1"),
         ({"held": 1.0}, "held"),
+        ({"real_share": 1.0}, "real_share"),
+        ({"performances": 4}, "performances need a folder"),
     ],
 )
 def test_wrong_settings_are_refused(tmp_path, change, message):

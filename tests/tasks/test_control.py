@@ -9,7 +9,7 @@ from faceimit.errors import InputError
 from faceimit.face.controls import INDEX, NAMES
 from faceimit.losses.control import control_loss, known_controls
 from faceimit.metrics.control import neutral_like, normalised_error
-from faceimit.nets.placement import placed, points_at
+from faceimit.nets.placement import STEADY, in_face, placed, points_at
 from faceimit.tasks.control import ControlTask
 from faceimit.tracking.checkpoints import load_task
 from tests.control_pairs import FACE, Cartoons, rows
@@ -39,7 +39,7 @@ def test_it_learns_and_logs_what_it_declares(fitted):
     task, data, job = fitted
     logged = {name for name in job.callback_metrics if not name.startswith("train/")}
     assert {"train/points", "train/finder"} <= set(job.callback_metrics)
-    shown = {name for name in task.metrics if name.startswith("val/") and not name.endswith("_frames")}
+    shown = {name for name in task.metrics if name.startswith("val/") and not name.endswith(("_frames", "_real"))}
     assert logged == shown
     assert set(job.callback_metrics) <= set(task.metrics)
     measured = trainer().test(task, data, verbose=False)[0]
@@ -103,6 +103,27 @@ def test_landmarks_train_the_finder_and_their_head():
     distance = (points_at(true, output.points) * side - 0.5 - batch["landmarks"]).norm(dim=-1)
     scale = true[:, :2].norm(dim=1, keepdim=True) * side
     assert float(values["points"].detach()) == pytest.approx(float((distance / scale).mean()), rel=0.05)
+
+
+def test_unknown_points_count_neither_as_right_nor_as_wrong():
+    task = ControlTask(**SMALL, augmentation={}).eval()
+    batch, side = with_landmarks(), 64
+    task.net.expect((batch["landmarks"] + 0.5) / side)
+    task.strength = None
+    batch["landmarks"][:, :17] += 4.0
+    batch["landmarks"][:, 48:] += 2.0
+    known = task.losses(batch)
+    unknown = dict(batch, landmarks=batch["landmarks"].clone())
+    unknown["landmarks"][:, :17] = torch.nan
+    values = task.losses(unknown)
+    assert float(values["finder"].detach()) == pytest.approx(float(known["finder"].detach()), rel=1e-5)
+    true = placed(((batch["landmarks"] + 0.5) / side)[:, list(STEADY)], task.net.shape[list(STEADY)])
+    found = task.net(batch["image"], true).points[:, 17:]
+    distance = (found - in_face((batch["landmarks"] + 0.5) / side, true)[:, 17:]).norm(dim=-1).clamp(max=0.3).mean()
+    assert float(values["points"].detach()) == pytest.approx(float(distance.detach()), rel=1e-3)
+    assert float(known["points"].detach()) > 1.2 * float(distance.detach())
+    sum(values.values()).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in task.parameters())
 
 
 def test_a_batch_of_robot_pictures_alone_needs_no_domain():

@@ -41,7 +41,7 @@ class PairSequence:
     Attributes:
         images: (N, S, S, 3) uint8 RGB.
         controls: (N, 30) float32, table order and units.
-        landmarks: (N, 68, 2) float32, exact, in pixels.
+        landmarks: (N, 68, 2) float32, exact, in pixels; NaN where an annotation defines a point otherwise.
         gaze_known: (N,) bool, False where the eyes are shut.
         domain: (N,) int64, :data:`ROBOT` or :data:`HUMAN`.
         moment: (N,) int64, frame of the sequence; a person and the robot at the same moment show the same expression.
@@ -95,7 +95,7 @@ def pair_frames(seed: int, frames: int = 24, size: int = 128, kind: Kind | None 
         np.concatenate([images for images, _ in shown]),
         np.concatenate([values, values]).astype(np.float32),
         np.concatenate([points for _, points in shown]),
-        np.concatenate([robot_rig.gaze_known(values), _eyes_open(shapes)]),
+        np.concatenate([robot_rig.gaze_known(values), eyes_open(shapes)]),
         np.repeat([ROBOT, HUMAN], frames),
         np.concatenate([moment, moment]),
     )
@@ -165,8 +165,8 @@ def _human(
     return pictures, np.stack([points for _, points in drawn])
 
 
-def _eyes_open(shapes: np.ndarray) -> np.ndarray:
-    """(T,) bool: whether an eye of a person is open far enough to tell where it looks."""
+def eyes_open(shapes: np.ndarray) -> np.ndarray:
+    """(T,) bool: whether an eye of a person with coefficients (T, 52) is open far enough to tell where it looks."""
     gaps = []
     for side in (-1, 1):
         upper, lower = rig.lid_opening(shapes, side)
