@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from faceimit.errors import InputError
+from faceimit.tracking.cli import run_command
 from faceimit.tracking.files import write_text
 
 BLOCK = re.compile(r"(<!-- table: (?P<what>[^\n]*?) -->\n)(?P<table>.*?)(?P<end><!-- end of table -->)", re.DOTALL)
@@ -28,7 +29,7 @@ def filled(text: str, folder: Path) -> str:
     """`text` with every table made anew from its CSV file, paths relative to `folder`.
 
     Raises:
-        InputError: a column that the file does not have.
+        InputError: a column that the file does not have, or none at all.
     """
 
     def table(match: re.Match[str]) -> str:
@@ -39,17 +40,26 @@ def filled(text: str, folder: Path) -> str:
 
 
 def markdown(path: Path, fields: Sequence[str]) -> str:
-    """A Markdown table of the columns ``name: title`` of a CSV file, of the rows where every ``name = value`` holds."""
+    """A Markdown table of the columns ``name: title`` of a CSV file, of the rows where every ``name = value`` holds.
+
+    Raises:
+        InputError: a column that the file does not have, or none at all.
+    """
     if not path.is_file():
         return MISSING
     with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
-    wanted = dict(_pair(field, "=") for field in fields if "=" in field)
-    columns = dict(_pair(field, ":") for field in fields if "=" not in field)
-    have = list(rows[0]) if rows else []
+        rows = list(csv.DictReader(file, restval=""))
+    filters = [field for field in fields if "=" in field.split(":")[0]]  # a title may hold an equals sign
+    wanted = dict(_pair(field, "=") for field in filters)
+    columns = dict(_pair(field, ":") for field in fields if field not in filters)
+    if not rows:
+        return MISSING
+    have = f"choose from {', '.join(rows[0])}"
     for name in (*wanted, *columns):
-        if rows and name not in have:
-            raise InputError(f"{path} has no column {name}, choose from {', '.join(have)}")
+        if name not in rows[0]:
+            raise InputError(f"{path} has no column {name!r} for a table of a README, {have}")
+    if not columns:
+        raise InputError(f"expected the table of {path} in a README to name a column but got none, {have}")
     rows = [row for row in rows if all(row[name] == value for name, value in wanted.items())]
     if not rows:
         return MISSING
@@ -91,10 +101,20 @@ def readmes(root: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Rewrite the READMEs, or with ``--check`` say which are out of step (exit code 1)."""
+    """The command: 0 done, 1 with ``--check`` where a table is out of step, 2 where one cannot be made."""
+    return run_command(rewrite)
+
+
+def rewrite(arguments: Sequence[str]) -> None:
+    """Rewrite the READMEs, or with ``--check`` say which are out of step.
+
+    Raises:
+        InputError: a table that cannot be made.
+        SystemExit: 1, out of step.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if a table is out of step")
-    check = parser.parse_args().check
+    check = parser.parse_args(arguments).check
     stale = []
     for path in readmes(Path(__file__).resolve().parents[2]):
         before = path.read_text()
@@ -105,7 +125,8 @@ def main() -> int:
                 write_text(path, after)
     for path in stale:
         print(f"{path} {'is out of step' if check else 'updated'}")
-    return int(check and bool(stale))
+    if check and stale:
+        raise SystemExit(1)
 
 
 if __name__ == "__main__":
