@@ -1,9 +1,10 @@
 """Errors of the mapping network and of the simpler routes, control by control: results.csv and summary.csv.
 
-    python experiments/control_mapping/compare.py [--model face_landmarker.task]
+    python experiments/control_mapping/compare.py [--model face_landmarker.task] [--real FOLDER]
 
 The virtual robot and the people are rendered on first use (conf/data/ameca_virtual.yaml with the numbers below), the
-same as experiment=control_mapping trains on.
+same as experiment=control_mapping trains on. Real people (conf/data/real.yaml) are measured against MediaPipe's own
+answers, so the routes that start from those have no row there.
 """
 
 import argparse
@@ -23,8 +24,10 @@ from faceimit.tracking.files import write_text
 from faceimit.tracking.results import as_csv, rounded
 
 HERE = Path(__file__).parent
-SETS = ("robot", "frames", "human")
+UNSEEN = [f"liveportrait_{name}" for name in ("d20", "s32")]
+UNSEEN += [f"vexpress_{name}" for name in ("3", "5", "7", "10", "11", "12", "13", "15", "17", "l2", "l3", "l4")]
 OURS = "mapper"
+OF_PICTURES = (OURS, "neutral")  # routes that need nothing of MediaPipe's, whose answers are the truth of real people
 
 
 def measured(route: Route, rows: Rows) -> tuple[np.ndarray, dict[str, float]]:
@@ -62,23 +65,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", default="shipped", help="of the mapping network: shipped or a .safetensors file")
     parser.add_argument("--model", help="MediaPipe's face_landmarker.task; without one its row is skipped")
+    parser.add_argument("--real", help="folder of annotated real clips; without one their rows are missing")
+    parser.add_argument("--names", nargs="+", default=UNSEEN, help="real clips to measure on, unseen in training")
     parser.add_argument("--cache", type=Path, default=Path(".cache/virtual"), help="folder of the rendered pairs")
     parser.add_argument("--train", type=int, default=480, help="training sequences")
     parser.add_argument("--frames", type=int, default=12, help="moments of a sequence")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     counts = {"train": arguments.train, "val": 30, "test": 60}
-    data = VirtualPairs(str(arguments.cache), counts, arguments.frames, seed=arguments.seed)
+    real = {"real": arguments.real, "real_names": {"test": arguments.names}, "real_cache": ".cache/real"}
+    data = VirtualPairs(str(arguments.cache), counts, arguments.frames, seed=arguments.seed, **real)
     found, skipped = routes(data, arguments.weights, arguments.model)
 
     stamp = environment(arguments.seed)
     stamp = {"seed": stamp["seed"], "commit": stamp["commit"]["id"] or "", "torch": stamp["versions"]["torch"]}
     table = [{"control": control.name, "part": control.part} for control in CONTROLS]
     summary = []
-    for name in SETS:
+    for name in data.test_sets:
         rows = data.part(f"test/{name}").arrays
         own = {"mapper_own_neutral": own_neutral(arguments.weights, arguments.seed)} if name == "human" else {}
-        for route, predict in (found | own).items():
+        shown = {route: found[route] for route in OF_PICTURES} if name == "real" else found | own
+        for route, predict in shown.items():
             errors, figures = measured(predict, rows)
             for line, error in zip(table, errors, strict=True):
                 line[f"{route}_{name}"] = float(error)
