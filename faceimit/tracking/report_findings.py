@@ -100,7 +100,7 @@ def _rivals(run: RunRecord) -> Iterator[Finding]:
     top = max(rivals, key=lambda row: number(row["F1"]) or 0.0, default=None)
     theirs = number(top["F1"]) if top else None
     if top is not None and ours is not None and theirs is not None:
-        text = f"F1 {ours:.3f} on the test clips; the best of {len(rivals)} others, {top['method'].replace('_', ' ')}"
+        text = f"F1 {ours:.3f} on the test clips; the best of {len(rivals)} others, {top['method']}"
         yield Finding("ok" if ours > theirs else "bad", f"{text}, {theirs:.3f}.")
 
 

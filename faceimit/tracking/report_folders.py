@@ -171,13 +171,13 @@ def _evaluation_findings(rows: Sequence[Row], about: dict[str, Any], clips: bool
         yield Finding("warn", "The code had changes that were not committed.")
     for row in rows:
         if row.get("note"):
-            yield Finding("warn", f"{row['method'].replace('_', ' ')}: {row['note']}.")
+            yield Finding("warn", f"{row['method']}: {row['note']}.")
     name = next((name for name in HEADLINES if name in rows[0]), None)
     known = [(value, row) for row in rows if (value := number(row.get(name or ""))) is not None]
     rivals = [pair for pair in known if pair[1].get("method") != "truth_with_noise" and not pair[1].get("note")]
     if name and rivals:
         value, row = (max if better(name) == "higher" else min)(rivals, key=lambda pair: pair[0])
-        yield Finding("ok", f"Best {name}: {row['method'].replace('_', ' ')}, {value:.3g}.")
+        yield Finding("ok", f"Best {name}: {row['method']}, {value:.3g}.")
 
 
 def _experiment_findings(folder: Path, tables: dict[str, list[Row]]) -> Iterator[Finding]:

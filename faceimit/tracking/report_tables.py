@@ -37,7 +37,7 @@ def numeric(rows: Sequence[Row]) -> list[str]:
 
 def plain_table(rows: Sequence[Row], heading: str = "", caption: str = "", most: int = SHOWN_ROWS) -> list[Block]:
     """All columns of a CSV file; rows beyond `most` are folded away."""
-    columns, numbers = list(rows[0]), set(numeric(rows))
+    columns, numbers = list(rows[0]), set(numeric(rows)) - set(STAMPS)  # a seed or a commit is a name
     cells = [[number(row[name]) if name in numbers else row[name] for name in columns] for row in rows]
     return _folded(columns, cells, heading, caption, most)
 
@@ -49,7 +49,7 @@ def method_blocks(rows: Sequence[Row]) -> Iterator[Block]:
     rivals = [row for row in rows if row[label] != CEILING and not row.get("note")]
     cells: list[list[Cell]] = []
     for row in rows:
-        line: list[Cell] = [row[label].replace("_", " ")]
+        line: list[Cell] = [row[label]]
         for name in names:
             value, top = number(row[name]), best(name, [number(rival[name]) for rival in rivals])
             line.append(Best(value) if value is not None and value == top and row in rivals else value)
@@ -65,7 +65,7 @@ def method_blocks(rows: Sequence[Row]) -> Iterator[Block]:
 
 
 def _method_bars(rows: Sequence[Row], label: str, name: str) -> Figure:
-    values = [(number(row[name]), row[label].replace("_", " ")) for row in rows]
+    values = [(number(row[name]), row[label]) for row in rows]
     known = sorted(((v, text) for v, text in values if v is not None), reverse=better(name) == "higher")
     alt = f"{name} of each method: " + ", ".join(f"{text} {value:.3g}" for value, text in known)
     found = {name: [value for value, _ in known]}
@@ -82,7 +82,7 @@ def clip_blocks(rows: Sequence[Row], heading: str = "Errors of each clip") -> It
     key = worst_first(names)
     if key is not None:
         ours = sorted(ours, key=lambda row: _badness(row, names))
-    who = f"Of {methods[0].replace('_', ' ')}; " if methods else ""
+    who = f"Of {methods[0]}; " if methods else ""
     column = next((name for name in ("clip", "name") if name in rows[0]), next(iter(rows[0])))
     others = _best_of_others(rows, column, [name for name in methods[1:] if name != CEILING])
     rest = [name for name in rows[0] if name not in {*names, column, "method", *STAMPS}]
@@ -119,7 +119,7 @@ def group_bars(rows: Sequence[Row], label: str, what: str, caption: str = "", mo
     alt = f"{what}: worst {top[label]} with {shown[0]} {number(top[shown[0]]) or math.nan:.3g}"
     first = meaning(shown[0])
     axis = (first.unit or first.text) if first else shown[0].replace("_", " ")
-    bars = bar_figure([row[label].replace("_", " ") for row in ranked], series, axis, alt, caption)
+    bars = bar_figure([row[label] for row in ranked], series, axis, alt, caption)
     return [Figures([bars]), Fold("The same as a table", plain_table(ranked))]
 
 
@@ -148,7 +148,7 @@ def _best_of_others(rows: Sequence[Row], column: str, others: Sequence[str]) -> 
     for row in rows:
         value = number(row.get("F1"))
         if row.get("method") in others and value is not None and value > top.get(row[column], (-1.0, ""))[0]:
-            top[row[column]] = value, row["method"].replace("_", " ")
+            top[row[column]] = value, row["method"]
     return top
 
 

@@ -16,7 +16,7 @@ from faceimit.tracking.report_measured import spread
 from faceimit.tracking.report_open import Wanted, kind_of, plain, report_of
 from faceimit.tracking.report_prose import prose
 from faceimit.tracking.report_record import Curve, read_run
-from faceimit.tracking.report_tables import clip_blocks, method_blocks
+from faceimit.tracking.report_tables import clip_blocks, group_bars, method_blocks, plain_table
 from faceimit.tracking.report_words import best, headlines, meaning
 from tests.run_folders import CHOSEN, TASKS, make_evaluation, make_run, write, write_rows
 from tests.tracking.test_page import Outline
@@ -215,7 +215,8 @@ def test_an_evaluation_ranks_methods_and_clips(tmp_path):
     assert re.search(r'<b class="best">0\.7<', html)
     assert '<b class="best">0.9<' not in html  # the truth with noise is no rival
     assert words.index("clip_bad") < words.index("clip_good")
-    assert "frame difference" in words
+    assert "frame_difference" in words
+    assert "frame difference" not in words  # values stand as they are in the files
     assert not OUTSIDE.search(html)
 
 
@@ -233,12 +234,22 @@ def test_a_clip_without_keyframes_in_which_none_was_found_is_not_the_worst():
 def test_the_best_of_the_others_stands_beside_each_clip(tmp_path):
     rows = [
         {"method": "ours", "clip": "a", "F1": "0.5"},
-        {"method": "x", "clip": "a", "F1": "0.6"},
+        {"method": "without_flow", "clip": "a", "F1": "0.6"},
         {"method": "truth_with_noise", "clip": "a", "F1": "0.9"},
     ]
     table = next(iter(clip_blocks(rows)))
-    assert table.rows == [["a", 0.5, 0.6, "x"]]
-    assert len(list(method_blocks(make_rows(rows)))) >= 2
+    assert table.rows == [["a", 0.5, 0.6, "without_flow"]]
+    methods, *_, folded = method_blocks(make_rows(rows))
+    assert [row[0] for row in methods.rows] == ["ours", "without_flow", "truth_with_noise"]
+    assert len(folded.blocks) == 1
+
+
+def test_values_stand_in_tables_as_they_are_in_files():
+    row = {"method": "resnet50_without_flow", "file": "a_b.csv", "seed": "20000000", "commit": "7583603", "F1": "0.5"}
+    assert plain_table([row])[0].rows == [["resnet50_without_flow", "a_b.csv", "20000000", "7583603", 0.5]]
+    (figures, _) = group_bars([{"control": "jaw_open", "MAE": "0.5"}], "control", "controls")
+    assert "worst jaw_open" in figures.items[0].alt
+    assert b"<!-- jaw_open -->" in figures.items[0].data  # as Matplotlib notes what it draws
 
 
 def make_rows(rows):
