@@ -10,7 +10,7 @@ import numpy as np
 from faceimit.data.video import read_frames, write_video
 from faceimit.face.controls import CONTROLS, NEUTRAL, SPAN
 from faceimit.runtime.recording import VIDEO, Recording
-from faceimit.tracking.page import Figure, Figures, Finding, Findings, Level, Page, Section, Table, png
+from faceimit.tracking.page import Figure, Figures, Finding, Findings, Level, Page, Section, Table, legend_above, png
 
 SIDE_BY_SIDE, TILE, LONGEST_S = "side_by_side.mp4", 256, 120.0
 SHOWN_CONTROLS, SHOWN_KEYFRAMES, SHOWN_S = 6, 8, 60.0
@@ -39,7 +39,7 @@ def deployment_page(summary: Mapping[str, Any], recording: Recording) -> str:
         recording: of the same run.
     """
     latency = summary["latency_ms"]
-    rows = [[n.replace("_", " "), *(latency[n][p] for p in ("p50", "p95", "p99")), t] for n, t in _stages(latency)]
+    rows = [[n, *(latency[n][p] for p in ("p50", "p95", "p99")), t] for n, t in _stages(latency)]
     table = Table(("stage", "p50 ms", "p95 ms", "p99 ms", "what"), rows)
     sections = [
         Section("What happened", [Findings(_findings(summary), "The run went as it should.")]),
@@ -120,7 +120,7 @@ def _score_plot(recording: Recording) -> bytes:
             axes[0].axvline(times[number], color="tab:orange", lw=0.8, label="keyframe" if i == 0 else None)
     _shade(axes, recording)
     axes[0].set(ylabel="score", ylim=(-0.02, 1.02), xlabel="seconds")
-    axes[0].legend(loc="upper right", fontsize=8)
+    legend_above(figure, axes[0])
     return png(figure)
 
 
@@ -138,7 +138,7 @@ def _control_plot(recording: Recording) -> bytes:
         axis.set_ylabel(CONTROLS[column].name.replace(" ", "\n"), fontsize=7, rotation=0, ha="right", va="center")
         axis.margins(x=0)
     _shade(axes, recording)
-    axes[0].legend(loc="upper right", fontsize=7, ncol=3)
+    legend_above(figure, axes[0])
     axes[-1].set_xlabel("seconds")
     return png(figure)
 
@@ -165,9 +165,9 @@ def _stage_figure(latency: Mapping[str, Any]) -> Figure:
     for n, (share, colour) in enumerate((("p50", "tab:blue"), ("p95", "tab:orange"), ("p99", "tab:red"))):
         axis.barh(places + 0.27 * (n - 1), [latency[name][share] for name in names], 0.25, color=colour, label=share)
     axis.axvline(FRAME_MS, color="0.5", lw=1, ls="--", label=f"{FRAME_MS} ms")
-    axis.set(yticks=places, yticklabels=[name.replace("_", " ") for name in names], xlabel="ms")
+    axis.set(yticks=places, yticklabels=names, xlabel="ms")
     axis.invert_yaxis()
-    axis.legend(loc="lower right", fontsize=8)
+    legend_above(figure, axis)
     return Figure(png(figure), "time of each stage", "Milliseconds a frame or command; dashed: the aim.", wide=True)
 
 

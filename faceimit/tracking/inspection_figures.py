@@ -7,7 +7,7 @@ import numpy as np
 from faceimit.data.checks.alignment import Alignment
 from faceimit.data.checks.coverage import Coverage
 from faceimit.data.checks.events import SCORE_BINS, Events
-from faceimit.tracking.page import Figure, canvas, png, svg
+from faceimit.tracking.page import Figure, canvas, legend_above, png, svg
 
 INK, LINE, MARK, SOFT = "#22303c", "#2a9d8f", "#e76f51", "#b9c3cb"
 SHOWN_POINTS = 800
@@ -48,7 +48,7 @@ def plane_figure(coverage: Coverage) -> Figure:
     for points, colour, label in ((coverage.even_plane, SOFT, "even"), (coverage.plane, LINE, "recorded")):
         some = points[:: max(1, len(points) // SHOWN_POINTS)]
         axis.plot(some[:, 0], some[:, 1], ".", color=colour, ms=3, alpha=0.8, label=label, mew=0)
-    axis.legend(frameon=False, fontsize=8, markerscale=3)
+    legend_above(figure, axis, marks=3.0)
     axis.set(xlabel="first component", ylabel="second component")
     axis.set_aspect("equal", adjustable="datalim")
     caption = (

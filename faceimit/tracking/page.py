@@ -261,6 +261,19 @@ def canvas(size: tuple[float, float] = (5.6, 3.0)) -> tuple[Any, Any]:
     return figure, axis
 
 
+def legend_above(figure: Any, axis: Any, marks: float = 1.0) -> None:
+    """The legend of the axes above all of them, where it covers nothing: in as many columns as there is room for, and
+    the figure grows by its lines. Marks are so many times as large as in the axes.
+    """
+    handles, labels = axis.get_legend_handles_labels()
+    wide = 0.5 + 0.054 * max(map(len, labels), default=0)  # inches of the longest
+    columns = max(1, min(len(labels), int(figure.get_figwidth() / wide)))
+    figure.set_figheight(figure.get_figheight() + 0.18 * math.ceil(len(labels) / columns))
+    figure.legend(
+        handles, labels, loc="outside upper right", ncols=columns, frameon=False, fontsize=8, markerscale=marks
+    )
+
+
 def svg(figure: Any) -> bytes:
     """A matplotlib figure as SVG, the same bytes for the same figure."""
     from matplotlib import rc_context

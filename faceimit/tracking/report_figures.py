@@ -9,7 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from faceimit.tracking.page import Figure, canvas, svg
+from faceimit.tracking.page import Figure, canvas, legend_above, svg
 from faceimit.tracking.report_record import Curve
 from faceimit.tracking.report_words import better, meaning
 
@@ -44,7 +44,7 @@ def curve_figure(name: str, curves: Mapping[str, Curve], best: int | None = None
     axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
     axis.set_title(name, fontsize=10, loc="left", color=INK)
     if len(curves) > 1 or best is not None:
-        axis.legend(frameon=False, fontsize=8)
+        legend_above(figure, axis)
     words = meaning(name)
     way = {"lower": "; lower is better", "higher": "; higher is better", "": ""}[better(name)]
     caption = f"{words.axis[0].upper()}{words.axis[1:]}{way}." if words else ""
@@ -81,7 +81,7 @@ def bar_figure(
     axis.set_ylim(-0.6, len(labels) - 0.4)
     axis.set_xlabel(axis_label)
     if count > 1 or line is not None:
-        figure.legend(*axis.get_legend_handles_labels(), loc="outside upper right", ncols=2, frameon=False, fontsize=8)
+        legend_above(figure, axis)
     return Figure(svg(figure), alt, caption)
 
 
@@ -115,7 +115,7 @@ class ClipScore:
 
 def score_figure(clip: ClipScore) -> Figure:
     """True and predicted score over time, each with its keyframes."""
-    figure, axis = canvas((5.2, 2.4))
+    figure, axis = canvas((5.4, 2.4))
     times = np.arange(len(clip.score)) / clip.fps
     axis.plot(times, clip.target, color=INK, lw=1.2, label="true score")
     axis.plot(times, clip.score, color=COLOURS[0], lw=1.2, ls="--", label="predicted score")
@@ -124,9 +124,9 @@ def score_figure(clip: ClipScore) -> Figure:
         (clip.keyframes, clip.score, "^", COLOURS[1], "keyframe found"),
     ):
         at = np.asarray(list(frames), dtype=int)
-        axis.plot(times[at], np.asarray(values)[at], mark, color=colour, ms=6, label=label, ls="none")
+        axis.plot(times[at], np.asarray(values)[at], mark, color=colour, ms=6, label=label, ls="none", clip_on=False)
     axis.set(xlabel="seconds", ylabel="change of expression", ylim=(-0.03, 1.12), xlim=(0, max(times[-1], 1e-6)))
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False, fontsize=8)
+    legend_above(figure, axis)
     alt = f"true and predicted score of clip {clip.name}, {clip.words}"
     return Figure(svg(figure), alt, f"{clip.name}: {clip.words}.", wide=True)
 
