@@ -2,7 +2,8 @@
 
 A batch holds ``image`` uint8 (B, 3, S, S) RGB, ``landmarks`` float32 (B, 68, 2) in pixels of the crop, ``known`` bool
 (B, 68), ``pose`` float32 (B, 3) radians, ``category`` bool (B, 6) in the order of :data:`CATEGORIES`, ``covered`` bool
-(B, 68), and ``turned`` bool (B,): of a corpus whose heads turn further than people facing a camera do.
+(B, 68), ``turned`` bool (B,): of a corpus whose heads turn further than people facing a camera do, and ``number`` int64
+(B,), which item of its set each is.
 """
 
 import random
@@ -122,15 +123,15 @@ class FaceSet(Dataset[dict[str, Any]]):
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         if self.strength is None:
-            return self._item(index, self._face(index))
-        return self.drawn(np.random.default_rng([random.getrandbits(32), index]))
+            return self._item(index, self._face(index), index)
+        return self.drawn(np.random.default_rng([random.getrandbits(32), index]), index)
 
-    def drawn(self, generator: np.random.Generator) -> dict[str, Any]:
+    def drawn(self, generator: np.random.Generator, number: int = 0) -> dict[str, Any]:
         """A random face, augmented."""
         assert self.strength is not None
         index = self._index(generator)
         donor = self.faces.images[self._index(generator)]
-        return self._item(index, augment_face(self._face(index), donor, self.strength, generator))
+        return self._item(index, augment_face(self._face(index), donor, self.strength, generator), number)
 
     def _index(self, generator: np.random.Generator) -> int:
         if self._odds is None:
@@ -141,7 +142,7 @@ class FaceSet(Dataset[dict[str, Any]]):
         faces = self.faces
         return Face(faces.images[index], faces.landmarks[index], faces.pose[index], np.zeros(COUNT, dtype=bool))
 
-    def _item(self, index: int, face: Face) -> dict[str, Any]:
+    def _item(self, index: int, face: Face, number: int) -> dict[str, Any]:
         category = categories(face.pose, bool(self.faces.expressive[index]), face.covered)
         return {
             "image": torch.from_numpy(np.ascontiguousarray(face.image.transpose(2, 0, 1))),
@@ -151,6 +152,7 @@ class FaceSet(Dataset[dict[str, Any]]):
             "category": torch.from_numpy(category),
             "covered": torch.from_numpy(face.covered),
             "turned": torch.tensor(bool(self.faces.turned[index])),
+            "number": torch.tensor(number),
         }
 
 

@@ -20,6 +20,7 @@ from faceimit.tasks.schedule import adamw_with_cosine
 NET_ARGUMENTS = ("width", "size", "local")
 STILL_NOISE = 2.0  # grey levels, standard deviation of the sensor noise of the jitter measurement
 LOOKS = 8  # at each still face
+STILL = 8  # one face in so many is looked at as a still one
 Batch = Mapping[str, Tensor]
 
 
@@ -138,16 +139,19 @@ class LandmarkTask(pl.LightningModule):
         side = batch["image"].shape[-1]
         right = point_distance(output.points, target) < TOLERANCE * side
         self.calibration.update(confidence(output.scale, side), right)
-        self.jitter.update(self._looks(batch["image"][~batch["turned"]][::8]))
+        self.jitter.update(self._looks(batch["image"][~batch["turned"] & (batch["number"] % STILL == 0)]))
         picture = batch["image"][0].permute(1, 2, 0).cpu().numpy()
         self._shown = picture, target[0].cpu().numpy(), output.points[0].float().cpu().numpy()
 
     def _looks(self, images: Tensor) -> Tensor:
-        """The same pictures (N, 3, S, S), each time with fresh sensor noise: points (LOOKS, N, 68, 2)."""
-        generator = torch.Generator().manual_seed(0)  # the same noise at each validation
+        """The same pictures (N, 3, S, S), each time with other sensor noise: points (LOOKS, N, 68, 2).
+
+        The noise of a look is the same for every picture and at each validation, however the pictures are dealt out.
+        """
+        generator = torch.Generator().manual_seed(0)
         points = []
         for _ in range(LOOKS):
-            noise = STILL_NOISE * torch.randn(images.shape, generator=generator).to(images.device)
+            noise = STILL_NOISE * torch.randn(images.shape[1:], generator=generator).to(images.device)
             points.append(self.net((images + noise).round().clamp(0, 255)).points)
         return torch.stack(points)
 

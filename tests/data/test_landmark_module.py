@@ -86,9 +86,11 @@ def test_batches_of_rendered_and_other_faces(module):
         "category": (4, 6),
         "covered": (4, 68),
         "turned": (4,),
+        "number": (4,),
     }
     test = next(iter(module.test_dataloader()))
     assert test["turned"].tolist() == [False, False, True, True]
+    assert test["number"].tolist() == [0, 1, 2, 3]
     points, shares = module.statistics(64)
     assert 0.2 < points.mean() < 0.8
     assert shares[0] + shares[1] == pytest.approx(1)

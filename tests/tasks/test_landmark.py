@@ -63,6 +63,7 @@ def batch(count=4):
         "category": torch.tensor([[True, False, False, False, True, False]] * count),
         "covered": torch.zeros(count, 68, dtype=torch.bool),
         "turned": torch.from_numpy(faces.turned),
+        "number": torch.arange(count),
     }
 
 

@@ -43,7 +43,7 @@ class Flows(pl.LightningDataModule):
 
 class Faces(pl.LightningDataModule):
     def test_dataloader(self):
-        return measured(FaceSet(dotted_faces(7)), batch_size=3)
+        return measured(FaceSet(dotted_faces(19)), batch_size=3)
 
 
 class Cartoons(pl.LightningDataModule):
@@ -77,6 +77,5 @@ def test_two_processes_measure_what_one_does(name):
     together = figures(second, data(), devices=2, strategy="ddp_fork")
     assert set(together) == set(alone)
     assert len(alone) > 3
-    approximate = {"test/jitter"}  # of noise that is drawn batch by batch
-    for figure in set(alone) - approximate:
+    for figure in alone:
         assert together[figure] == pytest.approx(alone[figure], rel=1e-4, nan_ok=True), figure
