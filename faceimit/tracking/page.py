@@ -302,8 +302,15 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["shown"] = shown
+    environment.filters |= {"shown": shown, "breakable": _breakable}
     return environment
+
+
+def _breakable(name: str) -> Any:
+    """A heading that may break after the dots, slashes and underscores of a setting's name, where there is no room."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(?<=[./_])(?=\w)", "<wbr>", str(escape(name))))
 
 
 def _rendered(block: Block) -> str:

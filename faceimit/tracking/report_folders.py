@@ -92,8 +92,13 @@ def _sweep_findings(rows: Sequence[Row], settings: Sequence[str], plots: bool) -
         yield Finding("bad", "No trial has a figure to be ranked by.")
         return
     tried = [name for name in settings if name not in {"rank", "trial", "state"}]
-    said = ", ".join(f"{name} {rows[0][name]}" for name in tried if rows[0][name])
+    said = ", ".join(f"{name} {_short(rows[0][name])}" for name in tried if rows[0][name])
     yield Finding("ok", f"Best of {len(rows)} trials: {said or 'the one on top'}.")
+
+
+def _short(text: str) -> str:
+    """A number of many digits as people read it; the files have it whole."""
+    return min(text, shown(number(text)) or text, key=len)
 
 
 def experiment_page(folder: Path) -> Page:

@@ -22,7 +22,7 @@ from faceimit.tracking.page import (
 NASTY = '<script>alert("x")</script> & <b>'
 
 
-EMPTY = {"meta", "link", "img", "rect", "line", "br"}
+EMPTY = {"meta", "link", "img", "rect", "line", "br", "wbr"}
 
 
 class Outline(HTMLParser):
@@ -30,11 +30,12 @@ class Outline(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.references, self.words, self.open = [], [], [], []
+        self.tags, self.references, self.words, self.open, self.broken = [], [], [], [], False
         self.feed(html)
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
+        self.broken = tag == "wbr"  # a word may break here, and is one
         self.tags.append(tag)
         self.references += [value for name, value in attrs if name in {"src", "href", "srcset", "action", "data"}]
         if tag not in EMPTY:
@@ -47,7 +48,10 @@ class Outline(HTMLParser):
         self.tags.append(tag)
 
     def handle_data(self, data):
+        if self.broken:
+            data = self.words.pop() + data
         self.words.append(data)
+        self.broken = False
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +97,14 @@ def test_numbers_stand_on_the_right(html):
     assert '<th class="right" scope="col">n</th>' in html
     assert '<td class="right">12,345</td>' in html
     assert '<th class="text" scope="col">name</th>' in html
+
+
+def test_long_names_of_columns_may_break_where_there_is_no_room():
+    table = Table(["task.weight_decay", "val/F1 <a.b>", "1.0"], [[1, 2, 3]])
+    html = Page("p", [Section("s", [table])]).html()
+    assert ">task.<wbr>weight_<wbr>decay</th>" in html
+    assert ">val/<wbr>F1 &lt;a.<wbr>b&gt;</th>" in html
+    assert "val/F1 <a.b>" in Outline(html).words
 
 
 def test_columns_that_hold_nothing_are_left_out():

@@ -269,6 +269,16 @@ def test_a_sweep_shows_its_ranking_and_what_failed(tmp_path):
     assert "no plot beside the ranking" in words
 
 
+def test_the_best_settings_of_a_sweep_have_as_many_digits_as_people_read(tmp_path):
+    row = {"rank": 1, "state": "complete", "best val/F1": 0.71234, "task.lr": 0.0003121579404686128}
+    row |= {"task.kernels": "[5, 3]", "task.width": 128, "budget.steps": 200000, "task.backbone": "mobilenet_v3_small"}
+    write_rows(tmp_path / "s" / "ranking.csv", [row | {"test/F1": 0.5}])
+    made = page_of(tmp_path / "s")
+    said = "best val/F1 0.7123, task.lr 0.0003122, task.kernels [5, 3], task.width 128, budget.steps 200000, "
+    assert f"{said}task.backbone mobilenet_v3_small." in words_of(made.html)
+    assert made.content["tables"]["ranking"][0]["task.lr"] == "0.0003121579404686128"
+
+
 def test_a_sweep_in_which_nothing_was_measured_has_no_best_trial(tmp_path):
     rows = [{"rank": "", "state": "failed", "task.lr": 0.02, "reason": "out of memory"}]
     write_rows(tmp_path / "s" / "ranking.csv", rows)
