@@ -160,6 +160,8 @@ class VirtualPairs(pl.LightningDataModule):
             raise InputError(f"expected real_share to be a share from 0 to below 1 but got {real_share:g}")
         if performances and performances_root is None:
             raise InputError("performances need a folder, try data.performances_root=.cache/rendered")
+        if unknown := sorted(set(real_names or {}) - set(SPLITS)):
+            raise InputError(f"real_names names a split {unknown[0]!r}, valid names: {', '.join(SPLITS)}")
         self.root, self.sequences, self.held, self.humans = Path(root), dict(sequences), held, humans
         self.performances, self.performances_root = performances, performances_root
         self.performances_seed = performances_seed
@@ -255,9 +257,7 @@ class VirtualPairs(pl.LightningDataModule):
 
     def _drawn(self, rows: PairRows, chosen: np.ndarray) -> np.ndarray:
         """Numbers of the chosen rows (N,) bool, real people repeated until they are `real_share` of all."""
-        count = len(self.real_names.get("train", []))
-        sequence = rows.columns["sequence"]
-        real = sequence > sequence.max() - count  # they come last
+        real = rows.columns["sequence"] >= self.sequences["train"] + self.performances  # they come last
         once, again = np.flatnonzero(chosen & ~real), np.flatnonzero(chosen & real)
         if not len(again):
             return once
