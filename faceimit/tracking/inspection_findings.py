@@ -81,7 +81,7 @@ def _problems(found: Inspection) -> Iterator[Finding]:
 
 def _labels(found: Inspection) -> Iterator[Finding]:
     if found.source.vocabulary is None:
-        text = "The videos are not annotated: what can be said without is said here."
+        text = "The videos are not annotated: this report holds only what the files show by themselves."
         yield Finding("warn", text, "Annotate them with faceimit-annotate, then inspect the store.")
 
 

@@ -166,7 +166,7 @@ def test_a_corpus_is_recognised_with_its_irregularities(tmp_path, corpus):
     assert source.kind == f"{corpus} corpus"
     found = inspect_source(source, Amount(pictured=4))
     assert source.problems
-    assert "not annotated" in sentences(found, "warn")
+    assert "not annotated: this report holds only what the files show" in sentences(found, "warn")
     assert "One frame rate: 25 fps" in sentences(found)
     page_of(found).html()
     json.dumps(as_json(found), allow_nan=False)
