@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.pages import progress
 
 DESCRIPTION = """\
 Export trained networks as an inference bundle: ONNX graphs with their pre-processing inside, a manifest with the
@@ -24,22 +25,26 @@ def main() -> None:
 
 
 def export(arguments: Sequence[str]) -> None:
-    """Export, and say what came out.
+    """Export, and say what came out; the bundle's folder is printed last.
 
     Raises:
         InputError: bad arguments, and what :func:`faceimit.tracking.exporting.export_bundle` refuses.
     """
     args = _parser().parse_args(arguments)
     from faceimit.bundle.format import MANIFEST
-    from faceimit.tracking.exporting import export_bundle
 
-    out = export_bundle(args.checkpoint, args.out, args.landmarks, args.mapping, args.quantize, args.robot)
-    print(summary(out, json.loads((out / MANIFEST).read_text())))
+    with progress() as advance:
+        advance("loading torch", 0, 1)
+        from faceimit.tracking.exporting import export_bundle
+
+        out = export_bundle(args.checkpoint, args.out, args.landmarks, args.mapping, args.quantize, args.robot, advance)
+    print(summary(json.loads((out / MANIFEST).read_text())))
+    print(out)
 
 
-def summary(out: Path, manifest: dict[str, Any]) -> str:
+def summary(manifest: dict[str, Any]) -> str:
     """The bundle in a few lines."""
-    lines = [f"{out}: {sum(file['bytes'] for file in manifest['files'].values()) / 1e6:.1f} MB, checked against torch"]
+    lines = [f"{sum(file['bytes'] for file in manifest['files'].values()) / 1e6:.1f} MB, checked against torch"]
     for name, parity in manifest["parity"].items():
         kind = manifest["graphs"][name]["quantised"] or "float32"
         size = manifest["files"][manifest["graphs"][name]["file"]]["bytes"] / 1e6

@@ -81,7 +81,10 @@ def test_checkpoint_of_a_run_becomes_a_bundle(run_folder, tmp_path, capsys):
     out, checkpoint = tmp_path / "new" / "bundle", run_folder / "checkpoints" / "best.ckpt"
     words = ["--checkpoint", checkpoint, "--landmarks", "none", "--mapping", "none", "--out", out, "--robot", "virtual"]
     assert run_command(export, [str(word) for word in words]) == 0
-    assert "max error" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "max error" in printed.out
+    assert printed.out.splitlines()[-1] == str(out)
+    assert printed.err == ""  # a bar is for a terminal
     assert [path.name for path in out.parent.iterdir()] == ["bundle"]
     bundle = load_bundle(out)
     assert (bundle.robot, bundle.name, bundle.search) == ("virtual", "without_flow", bundles.SEARCH)
@@ -169,7 +172,9 @@ def test_a_bundle_takes_the_place_of_a_bundle_and_nothing_is_left_when_the_disk_
     graph = (bundle_folder / "step.onnx").read_bytes()
     monkeypatch.setattr(writing.graphs, "step_graph", lambda net, crop: graph)
     networks = Networks(bundles.network(), bundles.SEARCH, "newer", None)
-    writing.write_bundle(networks, out)
+    steps = []
+    writing.write_bundle(networks, out, advance=lambda *step: steps.append(step))
+    assert steps == [("graph of the score", 0, 3), ("comparing with torch", 1, 3), ("writing bundle", 2, 3)]
     assert read_manifest(out)["keyframes"]["name"] == "newer"
     assert sorted(path.name for path in out.iterdir()) == ["golden.safetensors", MANIFEST, "step.onnx"]
 
@@ -220,6 +225,6 @@ def test_int8_says_what_it_costs(tmp_path, capsys):
     assert cost["bytes_int8"] < 0.6 * cost["bytes_float32"]
     assert cost["score_correlation"] > 0.95
     assert abs(cost["f1_int8"] - cost["f1_float32"]) < 0.15
-    assert "F1" in summary(out, manifest)
+    assert "F1" in summary(manifest)
     scores = stream_scores(load_bundle(out).score_stream(), bundles.crops(10))
     assert np.isfinite(scores).all()

@@ -3,9 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from importlib import metadata
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,18 @@ from faceimit.face.controls import CONTROLS
 from faceimit.keyframes.weights import CROP
 from faceimit.robot.profile import load_profile
 
+Advance = Callable[[str, int, int], None]
 QUANTISATIONS = ("int8",)
 _PACKAGES = ("faceimit", "numpy", "onnx", "onnxruntime", "onnxscript", "torch")
 
 
-def write_bundle(networks: Networks, out: Path, quantise: str | None = None, robot: str = "ameca") -> Path:
+def write_bundle(
+    networks: Networks,
+    out: Path,
+    quantise: str | None = None,
+    robot: str = "ameca",
+    advance: Advance = lambda *_: None,
+) -> Path:
     """Export, compare with torch, write, and load what was written.
 
     Args:
@@ -44,6 +52,7 @@ def write_bundle(networks: Networks, out: Path, quantise: str | None = None, rob
         out: folder to be made; a bundle that is there is replaced, anything else is refused.
         quantise: "int8" or None.
         robot: name of the profile the bundle is meant for.
+        advance: hears which step begins, after how many, of how many.
 
     Raises:
         InputError: weights that are not finite, a graph that differs from torch, an unknown robot or quantisation, or
@@ -56,12 +65,16 @@ def write_bundle(networks: Networks, out: Path, quantise: str | None = None, rob
     for what, net in (("keyframe", networks.score), (LANDMARKS, networks.landmarks), (MAPPER, networks.mapper)):
         if net is not None:
             graphs.check_finite(net, f"the {what} weights")
-    content = _graphs(networks)
+    begin = _steps(networks, quantise, advance)
+    content = _graphs(networks, begin)
     manifest = {**_description(networks, content), "robot": profile.name}
+    begin("comparing with torch")
     golden = golden_values(networks, CROP)
     manifest["parity"] = _parity(manifest, content, golden, long_values(networks, CROP))
     if quantise:
+        begin("8-bit integers, and what they cost")
         content[STEP], golden = _quantised(manifest, content, golden)
+    begin(f"writing {out.name}")
     return _write(out, manifest, content, pack_golden(golden))
 
 
@@ -80,11 +93,21 @@ def check_target(out: Path) -> None:
             raise InputError(f"{out} is there and is no whole bundle, empty it or give another --out") from error
 
 
-def _graphs(networks: Networks) -> dict[str, bytes]:
+def _steps(networks: Networks, quantise: str | None, advance: Advance) -> Callable[[str], None]:
+    """To be called with the name of each step as it begins."""
+    networks_in = sum(net is not None for net in (networks.score, networks.landmarks, networks.mapper))
+    total, done = networks_in + (3 if quantise else 2), count()
+    return lambda what: advance(what, next(done), total)
+
+
+def _graphs(networks: Networks, begin: Callable[[str], None]) -> dict[str, bytes]:
+    begin("graph of the score")
     content = {STEP: graphs.step_graph(networks.score, CROP)}
     if networks.landmarks is not None:
+        begin("graph of the landmarks")
         content[LANDMARKS] = graphs.landmark_graph(networks.landmarks, CROP)
     if networks.mapper is not None:
+        begin("graph of the mapping")
         content[MAPPER] = graphs.mapper_graph(networks.mapper, CROP)
     return content
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from faceimit.bundle.export import check_target, write_bundle
+from faceimit.bundle.export import Advance, check_target, write_bundle
 from faceimit.bundle.format import LANDMARKS, MAPPER
 from faceimit.bundle.golden import Networks
 from faceimit.errors import InputError
@@ -35,6 +35,7 @@ def export_bundle(
     mapping: str | Path | None = None,
     quantize: str | None = None,
     robot: str = "ameca",
+    advance: Advance = lambda *_: None,
 ) -> Path:
     """Export a bundle, proven to compute what torch computes.
 
@@ -45,6 +46,7 @@ def export_bundle(
         mapping: likewise for the mapping network.
         quantize: None or "int8".
         robot: name of the profile it is meant for.
+        advance: hears which step begins, after how many, of how many.
 
     Returns:
         `out`.
@@ -55,10 +57,11 @@ def export_bundle(
     """
     out = Path(out)
     check_target(out)
+    advance("reading the networks", 0, 1)
     networks = _keyframes(str(checkpoint))
     for graph, source in ((LANDMARKS, landmarks), (MAPPER, mapping)):
         _add(networks, graph, source)
-    return write_bundle(networks, out, quantize, robot)
+    return write_bundle(networks, out, quantize, robot, advance)
 
 
 def training_facts(path: Path) -> dict[str, Any]:
