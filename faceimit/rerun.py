@@ -31,13 +31,13 @@ def rerun(arguments: Sequence[str]) -> None:
     Raises:
         InputError: bad arguments, a broken run folder, or a run of another version.
     """
+    args = _parser().parse_args(arguments)
     from faceimit.tracking.environment import environment
     from faceimit.tracking.files import read_json, write_json
     from faceimit.tracking.repetition import Past, Verdict, data_differences, differences, show
     from faceimit.tracking.runs import new_name
     from faceimit.train import train
 
-    args = _parser().parse_args(arguments)
     past = Past.read(args.run.expanduser().resolve())
     past.take_threads()
     notes = differences(past.environment, environment(past.config["seed"]))
