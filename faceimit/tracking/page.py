@@ -302,15 +302,13 @@ def _environment() -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"shown": shown, "breakable": _breakable}
+    environment.filters |= {"shown": shown, "parts": _parts}
     return environment
 
 
-def _breakable(name: str) -> Any:
-    """A heading that may break after the dots, slashes and underscores of a setting's name, where there is no room."""
-    from markupsafe import Markup, escape
-
-    return Markup(re.sub(r"(?<=[./_])(?=\w)", "<wbr>", str(escape(name))))
+def _parts(name: str) -> list[str]:
+    """A heading, parted where it may break for want of room: after dots, slashes and underscores."""
+    return re.split(r"(?<=[./_])(?=\w)", name)
 
 
 def _rendered(block: Block) -> str:
