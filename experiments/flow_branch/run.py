@@ -7,10 +7,12 @@ Trains what is not trained yet under runs/flow_branch/ and writes results.csv be
 
 import csv
 import io
-import json
-import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from faceimit.tracking.cli import run_command
+from faceimit.tracking.experiments import metrics, trained
 
 HERE = Path(__file__).parent
 RUNS = HERE.parents[1] / "runs" / "flow_branch"
@@ -19,12 +21,17 @@ NAMES = ("F1", "E_n", "E_l_near", "E_l_matched", "correlation", "mse")
 BUDGET = ["budget.clips={train: 32, val: 8, test: 16}", "budget.epochs=3", "budget.minutes=null", "data.steps=30"]
 
 
-def main() -> None:
+def main() -> int:
+    """The command; its arguments are further overrides of every training."""
+    return run_command(command)
+
+
+def command(more: Sequence[str]) -> None:
     """Train, collect, write."""
     rows = []
     for seed in SEEDS:
         for flow, variant in ((True, "with flow"), (False, "without flow")):
-            rows.append({"variant": variant, "seed": seed} | metrics_of(flow, seed))
+            rows.append({"variant": variant, "seed": seed} | metrics_of(flow, seed, more))
     text = io.StringIO()
     writer = csv.DictWriter(text, ["variant", "seed", *NAMES], lineterminator="\n")
     writer.writeheader()
@@ -33,16 +40,13 @@ def main() -> None:
     print(text.getvalue(), HERE / "results.csv", sep="\n")
 
 
-def metrics_of(flow: bool, seed: int) -> dict[str, float]:
+def metrics_of(flow: bool, seed: int, more: Sequence[str]) -> dict[str, float]:
     """Test metrics of one run, which is trained if it is not there."""
-    folder = RUNS / f"{'flow' if flow else 'appearance'}-{seed}"
-    if not (folder / "metrics.json").is_file():
-        command = [sys.executable, "-m", "faceimit.train", "experiment=keyframe_multitask", "profile=cpu", *BUDGET]
-        command += [f"task.flow={str(flow).lower()}", f"seed={seed}", "data.seed=0", f"run_dir={folder}", "logger=none"]
-        subprocess.run([*command, *sys.argv[1:]], check=True)
-    metrics = json.loads((folder / "metrics.json").read_text())
-    return {name: metrics[f"test/{name}"] for name in NAMES}
+    words = ["experiment=keyframe_multitask", "profile=cpu", "logger=none", *BUDGET]
+    words += [f"task.flow={str(flow).lower()}", f"seed={seed}", "data.seed=0", *more]
+    found = metrics(trained(words, RUNS / f"{'flow' if flow else 'appearance'}-{seed}"))
+    return {name: found[f"test/{name}"] for name in NAMES}
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

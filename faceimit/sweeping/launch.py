@@ -10,15 +10,15 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from faceimit.errors import InputError
 from faceimit.sweeping.trials import INTERRUPTED, Trial, lock
+from faceimit.tracking.child import started
 from faceimit.tracking.config import neighbours, quoted
 from faceimit.tracking.runs import begun_or_continued
 
 LOG = "log.txt"
-CHILD = "faceimit.sweeping.child"
 WAIT_S = 0.5
 PATIENCE_S = 60  # of an interrupted launcher
 
@@ -164,11 +164,9 @@ class HydraBatch:
         folders = ",".join(quoted(str(trial.folder.resolve())) for trial in trials)
         words = [f"hydra/launcher={launcher.name}", *launcher.options, f"trial={folders}"]
         words.append(f"hydra.sweep.dir={quoted(str(launcher.folder.resolve() / 'launcher'))}")
-        command = [sys.executable, "-m", CHILD, "-m", "faceimit.sweeping.job", "--multirun", *words]
+        command = ["-m", "faceimit.sweeping.job", "--multirun", *words]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
-            )
+            self._process = started(command, stdout=log, stderr=subprocess.STDOUT)
 
     def poll(self) -> bool:
         """Whether the launcher has ended.
@@ -207,25 +205,13 @@ def launchers() -> list[str]:
 
 
 def _spawn(trial: Trial, handle: int, threads: int | None) -> subprocess.Popen:
-    command = [sys.executable, "-m", CHILD, "-m", trial.module, *trial.overrides, begun_or_continued(trial.folder)]
+    command = ["-m", trial.module, *trial.overrides, begun_or_continued(trial.folder)]
     group = os.environ.get("WANDB_RUN_GROUP") or trial.folder.parents[1].name
     environment = os.environ | {"WANDB_RUN_GROUP": group}
     if threads is not None:
         environment.setdefault("OMP_NUM_THREADS", str(threads))
     with (trial.folder / LOG).open("ab") as log:
-        return _started(command, environment, log, handle)
-
-
-def _started(command: list[str], environment: dict[str, str], log: IO[bytes], handle: int) -> subprocess.Popen:
-    return subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        pass_fds=[handle],
-        start_new_session=True,  # Ctrl-C is for us to pass on, once
-    )
+        return started(command, env=environment, stdout=log, stderr=subprocess.STDOUT, pass_fds=[handle])
 
 
 def _outcome(trial: Trial, code: int) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 import math
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.errors import InputError
+from faceimit.tracking.child import started
 from faceimit.tracking.config import neighbours
 from faceimit.tracking.environment import environment
 from faceimit.tracking.files import write_json, write_text
@@ -122,8 +123,9 @@ def trained(overrides: Sequence[str], folder: Path) -> Path:
     """
     if (folder / "metrics.json").is_file():
         return folder
-    code = _ended([sys.executable, "-m", "faceimit.train", *overrides, begun_or_continued(folder)])
+    code = _ended(["-m", "faceimit.train", *overrides, begun_or_continued(folder)])
     if code == INTERRUPTED:
+        print(f"the training in {folder} has stopped, the same command goes on from there", file=sys.stderr)
         raise KeyboardInterrupt
     if code:
         raise InputError(f"the training for {folder} ended with exit code {code}, mend what it says above and repeat")
@@ -131,13 +133,16 @@ def trained(overrides: Sequence[str], folder: Path) -> Path:
 
 
 def _ended(command: Sequence[str]) -> int:
-    """The exit code of a process, which is let save on Ctrl-C: :func:`subprocess.run` would kill it."""
-    with subprocess.Popen(command) as process:
+    """The exit code of this Python with these arguments, which is interrupted when we are, or die, and let save:
+    :func:`subprocess.run` would kill it.
+    """
+    with started(command) as process:
         try:
             return process.wait()
-        except KeyboardInterrupt:  # the terminal has told the process as well
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
             process.wait()
-            raise
+            return INTERRUPTED
 
 
 def metrics(run: Path) -> dict[str, float]:

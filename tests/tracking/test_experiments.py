@@ -89,7 +89,7 @@ def test_a_training_is_begun_continued_or_left_alone(tmp_path, monkeypatch):
     asked = []
 
     def ended(command):
-        asked.append(command[3:])
+        asked.append(command[2:])
         return 0
 
     monkeypatch.setattr(experiments, "_ended", ended)
@@ -106,12 +106,13 @@ def test_a_training_is_begun_continued_or_left_alone(tmp_path, monkeypatch):
     assert metrics(run) == {"test/F1": 0.5}
 
 
-def test_a_training_that_fails_or_is_interrupted_ends_the_experiment(tmp_path, monkeypatch):
+def test_a_training_that_fails_or_is_interrupted_ends_the_experiment(tmp_path, monkeypatch, capsys):
     with pytest.raises(InputError, match="ended with exit code 2"):
         trained(["experiment=nothing_of_that_name"], tmp_path / "run")
     monkeypatch.setattr(experiments, "_ended", lambda command: 130)
     with pytest.raises(KeyboardInterrupt):
         trained(["experiment=flow"], tmp_path / "run")
+    assert f"training in {tmp_path / 'run'} has stopped, the same command goes on from there" in capsys.readouterr().err
 
 
 SAVES = """
@@ -125,8 +126,11 @@ except KeyboardInterrupt:
 """
 
 
-def test_ctrl_c_lets_the_training_save(tmp_path):
-    code = "import sys; from faceimit.tracking.experiments import _ended; _ended([sys.executable, '-c', sys.argv[1]])"
+@pytest.mark.parametrize("told", ["everybody, as by a terminal", "us alone", "nobody, we are killed"])
+def test_an_interrupt_lets_the_training_save(tmp_path, told):
+    if told.startswith("nobody") and sys.platform != "linux":
+        pytest.skip("elsewhere an orphan trains on")
+    code = "import sys; from faceimit.tracking.experiments import _ended; sys.exit(_ended(['-c', sys.argv[1]]))"
     process = subprocess.Popen(
         [sys.executable, "-c", code, SAVES], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL, start_new_session=True,
@@ -135,6 +139,13 @@ def test_ctrl_c_lets_the_training_save(tmp_path):
         assert process.poll() is None
         time.sleep(0.05)
     time.sleep(0.2)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
-    process.wait(timeout=60)
-    assert (tmp_path / "saved").exists()
+    if told.startswith("everybody"):
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.send_signal(signal.SIGINT if told == "us alone" else signal.SIGKILL)
+    assert process.wait(timeout=20) == (-signal.SIGKILL if told.startswith("nobody") else 130)
+    for _ in range(200 if told.startswith("nobody") else 1):
+        if (tmp_path / "saved").exists():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the training was not let save")
