@@ -14,7 +14,7 @@ from tests.sweeps import sweep_file
 
 ROOT = Path(__file__).parents[1]
 TINY = [
-    "profile=tiny", "logger=none", "budget.clips={train:2,val:1,test:1}", "budget.frames=24", "data.steps=1",
+    "profile=tiny", "logger=none", "budget.clips={train:2,val:1,test:1}", "budget.frames=32", "data.steps=1",
     "data.size=64", "task.flow=false", "task.size=16", "task.width=8",
 ]  # fmt: skip
 
