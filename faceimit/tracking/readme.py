@@ -82,7 +82,7 @@ def _cell(values: Sequence[str]) -> str:
     try:
         numbers = [float(value) for value in values if value]
     except ValueError:
-        return ", ".join(dict.fromkeys(values)).replace("_", " ")
+        return ", ".join(dict.fromkeys(values))
     if not numbers:
         return ""
     mean = _number(statistics.fmean(numbers))

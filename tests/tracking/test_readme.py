@@ -23,7 +23,7 @@ def test_a_table_is_made_from_its_csv(tmp_path):
         "| Method | F1@2 | n |",
         "|---|---|---|",
         "| ours | 0.850 ± 0.071 | 4.00 ± 1.41 |",
-        "| frame difference | 0.600 | 12 |",
+        "| frame_difference | 0.600 | 12 |",
     ]
     assert filled(result, tmp_path) == result
 
