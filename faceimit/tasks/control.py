@@ -210,7 +210,7 @@ class ControlTask(pl.LightningModule):
         right.barh(rows + 0.2, (values - NEUTRAL) / SPAN, 0.4, color="#2a9d8f", label="ours")
         right.set_yticks(rows, NAMES, fontsize=6)
         right.set_xlabel("deviation from neutral, share of the range")
-        right.legend(frameon=False)
+        figure.legend(frameon=False, loc="outside upper right", ncols=2)
         return {"controls": figure}
 
 
