@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from routes import Route, Rows, geometric, mediapipe, network, neutral, own_neutral, ridge
+from routes import Route, Rows, constant_known, geometric, mediapipe, network, neutral, own_neutral, ridge
 
 from faceimit.data.virtual_pairs import VirtualPairs
 from faceimit.errors import InputError
@@ -83,9 +83,13 @@ def main() -> None:
     summary = []
     for name in data.test_sets:
         rows = data.part(f"test/{name}").arrays
-        own = {"mapper_own_neutral": own_neutral(arguments.weights, arguments.seed)} if name == "human" else {}
-        shown = {route: found[route] for route in OF_PICTURES} if name == "real" else found | own
-        for route, predict in shown.items():
+        own = {}
+        if name in ("human", "real"):
+            own["mapper_constant_known"] = constant_known(arguments.weights)
+        if name == "human":
+            own["mapper_own_neutral"] = own_neutral(arguments.weights, arguments.seed)
+        shown = {route: found[route] for route in OF_PICTURES} if name == "real" else found
+        for route, predict in (shown | own).items():
             errors, figures = measured(predict, rows)
             for line, error in zip(table, errors, strict=True):
                 line[f"{route}_{name}"] = float(error)

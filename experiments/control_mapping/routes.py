@@ -53,6 +53,20 @@ def own_neutral(weights: str, seed: int) -> Route:
     return route
 
 
+def constant_known(weights: str) -> Route:
+    """Our mapping network less its mean error on each sequence, which nobody can know: what a constant accounts for."""
+    read = network(weights)
+
+    def route(rows: Rows) -> np.ndarray:
+        values = read(rows)
+        for sequence in np.unique(rows["sequence"]):
+            mine = rows["sequence"] == sequence
+            values[mine] -= (values[mine] - rows["controls"][mine]).mean(axis=0)
+        return values
+
+    return route
+
+
 def neutral() -> Route:
     """The robot that never moves."""
     return lambda rows: np.tile(NEUTRAL, (len(rows["images"]), 1))
