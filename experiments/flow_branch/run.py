@@ -5,14 +5,14 @@
 Trains what is not trained yet under runs/flow_branch/ and writes results.csv beside this file.
 """
 
-import csv
-import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from faceimit.tracking.cli import run_command
-from faceimit.tracking.experiments import metrics, trained
+from faceimit.tracking.experiments import metrics, stamp, trained
+from faceimit.tracking.files import write_text
+from faceimit.tracking.results import as_csv, rounded
 
 HERE = Path(__file__).parent
 RUNS = HERE.parents[1] / "runs" / "flow_branch"
@@ -31,13 +31,10 @@ def command(more: Sequence[str]) -> None:
     rows = []
     for seed in SEEDS:
         for flow, variant in ((True, "with flow"), (False, "without flow")):
-            rows.append({"variant": variant, "seed": seed} | metrics_of(flow, seed, more))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["variant", "seed", *NAMES], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({k: f"{v:.4f}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-    (HERE / "results.csv").write_text(text.getvalue())
-    print(text.getvalue(), HERE / "results.csv", sep="\n")
+            rows.append(rounded({"variant": variant} | metrics_of(flow, seed, more)) | stamp(seed))
+    table = HERE / "results.csv"
+    write_text(table, as_csv(rows))
+    print(table)
 
 
 def metrics_of(flow: bool, seed: int, more: Sequence[str]) -> dict[str, float]:
