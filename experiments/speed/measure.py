@@ -62,7 +62,8 @@ def jobs(quick: bool, model: Path | None, video: Path | None, where: Row) -> lis
     steps, rounds = (2, 3) if quick else (6, 20)
     found = [job("memory", partial(memory.rows, quick))]
     for task in training.SETTINGS:
-        found.append(job(f"training-{task}", partial(training.rows, task, WORK / "cache", steps)))
+        count = steps if task == "keyframe" else 5 * steps  # the others' are short
+        found.append(job(f"training-{task}", partial(training.rows, task, WORK / "cache", count)))
         if torch.cuda.is_available():
             for more in ((), ("compile=true",), ("trainer.precision=32-true",)):
                 measure = partial(training.rows, task, WORK / "cache", 5 * steps, "gpu", more)

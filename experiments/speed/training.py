@@ -151,8 +151,13 @@ def beside(name: str, work: Path, steps: int, trainer: str = "cpu", more: tuple[
 
 
 def rows(name: str, work: Path, steps: int, trainer: str = "cpu", more: tuple[str, ...] = ()) -> list[dict[str, Any]]:
-    """Row of the table; shares are of processor time on the CPU, of the wall's on a GPU."""
-    times = beside(name, work, steps, trainer, more)
+    """Row of the table; shares are of processor time on the CPU, with one thread, and of the wall's on a GPU."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1 if trainer == "cpu" else threads)  # two spin while they wait for each other
+    try:
+        times = beside(name, work, steps, trainer, more)
+    finally:
+        torch.set_num_threads(threads)
     clock = "wall_ms" if torch.cuda.is_available() and trainer != "cpu" else "cpu_ms"
     found = {what: one.milliseconds() for what, one in times.items()}
     pairs = zip(getattr(times["lightning"], clock[:-3]), getattr(times["bare"], clock[:-3]), strict=True)
