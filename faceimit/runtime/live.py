@@ -18,6 +18,7 @@ from faceimit.runtime.loop import Command, Commanding, Decision, Looking
 from faceimit.runtime.timing import Timer
 
 TAKE_S = 0.1  # the looking thread looks this often whether it is to end
+BRAKE_S = 0.3  # a moving robot comes to rest in this time, before it goes to neutral
 SOFT_S = 1.0  # the way to neutral takes that long, or as long as the limits ask
 EASE_S = 6.0  # at most this long on the way to neutral
 AT_REST = 1e-3  # of a control's range: this near to neutral is neutral
@@ -146,12 +147,18 @@ def ease(
     clock: Clock = time.monotonic,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Bring the robot to neutral (30,) within its limits; stops where it is when `stop` says halt."""
-    start = clock()
+    """Bring the robot to rest, then to neutral (30,), within its limits; stops where it is when `stop` says halt.
+
+    A plan of a second begun in full motion would first carry the robot on, to the ends of its ranges.
+    """
+    start, here = clock(), commanding.sent
     away_since: float | None = None
     while not stop.halted and clock() - start < EASE_S:
         now = clock()
-        commanding.rest(neutral, now, start + SOFT_S)
+        if now - start < BRAKE_S:
+            commanding.rest(here, now, now)
+        else:
+            commanding.rest(neutral, now, start + BRAKE_S + SOFT_S)
         command = commanding.command(now)
         away_since = (away_since or now) if getattr(robot, "away", False) else None
         if _at(command, neutral, span) or (away_since is not None and now - away_since > GIVE_UP_S):

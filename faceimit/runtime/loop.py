@@ -196,6 +196,11 @@ class Commanding:
         self._unseen: list[tuple[int, float]] = []
         self._last, self._sent = NEVER, self._target
 
+    @property
+    def sent(self) -> np.ndarray:
+        """(30,) what was sent last, neutral before the first command."""
+        return self._sent
+
     def start(self, now: float) -> None:
         """Begin where the robot is, or at neutral where it does not tell."""
         pose = self._robot.measured(now)
