@@ -101,16 +101,6 @@ def test_every_mode_moves_the_robot(mode):
     assert summary["mode"] == mode
 
 
-@pytest.mark.parametrize("count", [90, 93, 96, 99])
-def test_the_way_to_neutral_swings_to_no_end_of_a_range(count):
-    """Pictures that end in full motion: the robot brakes before it sets out on its slow way home."""
-    robot, _, _ = go(moving(count), mode="hybrid")
-    times = np.array([now for now, _ in robot.log])
-    away = np.abs((np.array([sent for _, sent in robot.log]) - NEUTRAL) / SPAN)
-    ended = np.searchsorted(times, times[0] + count / 30)
-    assert (away[ended:].max(axis=0) - away[ended]).max() < 0.1
-
-
 def test_live_at_its_own_pace_drops_nothing(tmp_path):
     video = video_files.write(tmp_path / "a.mp4", moving(45), fps=30)
     robot, summary, _ = go((), source=FileSource(video), fast=False, mode="streaming")
