@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run by way of neutral; a second Ctrl-C stops the robot where it is."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run by way of neutral; a second Ctrl-C stops the robot where it is."""
 
 import signal
 import threading
@@ -9,10 +9,12 @@ from faceimit.runtime.live import Stop
 
 INTERRUPTED, TERMINATED = "interrupted", "terminated"
 _REASONS = {signal.SIGINT: INTERRUPTED, signal.SIGTERM: TERMINATED}
+if hasattr(signal, "SIGHUP"):  # not on Windows
+    _REASONS[signal.SIGHUP] = TERMINATED
 
 
 class Signals:
-    """Catches the two while it is entered; outside of the main thread it does nothing."""
+    """Catches them while it is entered; outside of the main thread it does nothing."""
 
     def __init__(self, stop: Stop) -> None:
         self._stop = stop

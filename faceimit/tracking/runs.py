@@ -233,6 +233,8 @@ def _select(config: Mapping[str, Any], name: str) -> Any:
 
 def _point_latest_at(folder: Path) -> None:
     link = folder.parent / "latest"
+    if link.exists() and not link.is_symlink():
+        return  # somebody's own file or folder
     try:
         link.unlink(missing_ok=True)
         link.symlink_to(folder.name, target_is_directory=True)
