@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-import tempfile
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import astuple, replace
@@ -20,8 +19,8 @@ from faceimit.keyframes.search import At, SearchParams, find_keyframes
 from faceimit.keyframes.stream import MethodScorer, StreamingScorer
 from faceimit.tracking import keyframe_report
 from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
-from faceimit.tracking.files import write_bytes
 from faceimit.tracking.keyframe_report import TILE, Detection
+from faceimit.tracking.outputs import PICTURE_ENDINGS, check_outputs, write_output
 
 DESCRIPTION = """\
 Find the frames of a face video at which the expression changes most.
@@ -55,7 +54,10 @@ def detect(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     outputs = {"scores": args.json, "plot": args.plot, "contact sheet": args.sheet}
     outputs = {what: path for what, path in outputs.items() if path is not None}
-    check_outputs(list(outputs.values()), args.video)
+    pictures = dict.fromkeys(("--plot", "--sheet"), PICTURE_ENDINGS)
+    check_outputs(
+        {"--json": args.json, "--plot": args.plot, "--sheet": args.sheet}, [args.video, args.bundle], pictures
+    )
     info = probe(args.video)
     scorer = make_scorer(args)
     try:
@@ -66,7 +68,7 @@ def detect(arguments: Sequence[str]) -> None:
     if found.note:
         print(f"note: {found.note}", file=sys.stderr)
     for path, content in _render(found, args).items():
-        _write(path, content)
+        write_output(path, content)
     print(summary(found, outputs))
 
 
@@ -148,34 +150,6 @@ def search_in_time(scores: np.ndarray, times: np.ndarray, fps: float, params: Se
     return tuple(sorted({frame for frame in nearest if np.isfinite(scores[frame])}))
 
 
-def check_outputs(paths: Sequence[Path], video: Path) -> None:
-    """Refuse outputs that cannot be written before hours are spent on a video.
-
-    Raises:
-        InputError: two outputs are one file, one would overwrite the video, or a folder cannot be written.
-    """
-    resolved = [path.resolve() for path in paths]
-    if len(set(resolved)) < len(resolved):
-        raise InputError(f"two outputs have the same name {paths[0]}, give each its own")
-    for path, target in zip(paths, resolved, strict=True):
-        if target == video.resolve():
-            raise InputError(f"output {path} would overwrite the video, give another name")
-        if target.is_dir():
-            raise InputError(f"output {path} is a folder, give a file name such as {path / 'out'}")
-        if target.is_file() or not target.exists():
-            _check_folder(path, target.parent)
-
-
-def _check_folder(path: Path, folder: Path) -> None:
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror or error}), choose another folder") from error
-
-
 def _check_content(video: Path, boxes: np.ndarray) -> None:
     if len(boxes) == 1:
         raise InputError(f"{video} has a single frame, but a change of expression needs two: give a longer video")
@@ -203,18 +177,6 @@ def _render(found: Detection, args: argparse.Namespace) -> dict[Path, bytes]:
     if args.sheet is not None:
         files[args.sheet] = keyframe_report.contact_sheet(found, _keyframe_crops(found))
     return files
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write whole or not at all; straight into a device or pipe such as /dev/stdout, which must not be replaced."""
-    target = path.resolve()
-    if not path.is_relative_to("/dev") and (target.is_file() or not target.exists()):
-        write_bytes(target, content)
-        return
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror or error}), choose another file") from error
 
 
 def _keyframe_crops(found: Detection) -> dict[int, np.ndarray]:

@@ -11,8 +11,9 @@ from faceimit.tracking.inspection_findings import findings_of
 from faceimit.tracking.inspection_open import KINDS, open_source
 from faceimit.tracking.inspection_report import as_json, page_of
 from faceimit.tracking.inspection_sections import duration
+from faceimit.tracking.outputs import PAGE_ENDINGS, check_outputs
 from faceimit.tracking.page import WORDS, Findings
-from faceimit.tracking.pages import check_outputs, progress
+from faceimit.tracking.pages import progress
 
 DESCRIPTION = """\
 Inspect a data set before training on it: counts, clip lengths and frame rates, how the values are distributed and how
@@ -40,7 +41,7 @@ def inspect(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
-    check_outputs([out] if args.json is None else [out, args.json])
+    check_outputs({"--out": out, "--json": args.json}, suffixes={"--out": PAGE_ENDINGS})
     amount = Amount(clips=args.clips, pictured=min(args.clips, Amount.pictured))
     pairs = {"names": args.names and args.names.split(","), "sequence": args.sequence, "fps": args.fps}
     with progress() as advance:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from faceimit.tracking.cli import CommandParser, clip_count, run_command
 from faceimit.tracking.files import write_json, write_text
-from faceimit.tracking.pages import check_outputs, progress
+from faceimit.tracking.outputs import PAGE_ENDINGS, check_outputs
+from faceimit.tracking.pages import progress
 
 DESCRIPTION = """\
 Make one HTML page, in one file that opens anywhere, of what a training or a measurement left: figures with their
@@ -36,7 +37,7 @@ def report(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     name = args.path[0].resolve().name if len(args.path) == 1 else f"{len(args.path)}_runs"
     out = args.out or Path(f"report_{name}.html")
-    check_outputs([out] if args.json is None else [out, args.json])
+    check_outputs({"--out": out, "--json": args.json}, suffixes={"--out": PAGE_ENDINGS})
     from faceimit.tracking.report_open import Wanted, report_of
 
     wanted = Wanted(recompute=args.recompute, clips=args.clips, any_version=args.any_version)

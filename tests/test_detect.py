@@ -241,8 +241,9 @@ def test_bad_outputs(video, tmp_path, squares, capsys):
     file.write_text("")
     assert "file/a.json" in refused(capsys, *base, "--json", file / "a.json")
     assert "is a folder" in refused(capsys, *base, "--json", tmp_path)
-    assert "overwrite the video" in refused(capsys, *base, "--json", video)
+    assert "would overwrite what is read from" in refused(capsys, *base, "--json", video)
     assert "same name" in refused(capsys, *base, "--plot", tmp_path / "a.png", "--sheet", tmp_path / "a.png")
+    assert "a.png" in refused(capsys, *base, "--plot", tmp_path / "a.gif")
     before = video.read_bytes()
     assert before
     assert file.read_text() == ""

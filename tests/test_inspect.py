@@ -54,7 +54,7 @@ def test_a_store_without_a_clip_names_its_report(tmp_path, capsys):
         (["nowhere"], "there is nothing"),
         (["CLIPS", "--clips", "0"], "at least 1"),
         (["CLIPS", "--out", "FOLDER"], "is a folder"),
-        (["CLIPS", "--out", "x.html", "--json", "x.html"], "two outputs have the same name"),
+        (["CLIPS", "--out", "x.html", "--json", "x.html"], "have the same name"),
         (["CLIPS", "--data", "caer"], "CAER"),
     ],
 )

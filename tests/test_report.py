@@ -40,7 +40,7 @@ def test_without_a_name_the_page_is_named_after_what_it_is_of(tmp_path, monkeypa
         (["RUNS"], "is a folder of 2 runs"),
         (["RUN", "--clips", "0"], "at least 1"),
         (["RUN", "--out", "EMPTY"], "is a folder"),
-        (["RUN", "--out", "x.html", "--json", "x.html"], "two outputs have the same name"),
+        (["RUN", "--out", "x.html", "--json", "x.html"], "have the same name"),
         (["RUN", "RUN"], "was given twice"),
         (["RUN", "EVALUATION"], "only runs stand side by side"),
         (["EVALUATION", "--recompute"], "--recompute is for runs"),

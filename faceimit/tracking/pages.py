@@ -1,23 +1,7 @@
-"""What the commands that write a page share: outputs refused before the work, and a progress bar."""
+"""The progress bar of the commands that write a page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-
-from faceimit.errors import InputError
-
-
-def check_outputs(paths: Sequence[Path]) -> None:
-    """Refuse before the work what could not be written after it.
-
-    Raises:
-        InputError: a folder, or twice the same name.
-    """
-    for path in paths:
-        if path.is_dir():
-            raise InputError(f"output {path} is a folder, give a file name such as {path / 'report.html'}")
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise InputError(f"two outputs have the same name {paths[0]}, give each its own")
 
 
 @contextmanager

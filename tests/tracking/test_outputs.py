@@ -1,0 +1,64 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from faceimit.errors import InputError
+from faceimit.tracking.outputs import check_output_folder, check_outputs, write_output
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "manifest.json").write_text("{}")
+    (tmp_path / "talk.mp4").write_text("a video")
+    os.link("talk.mp4", "same.mp4")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("talk.mp4", "--json talk.mp4 would overwrite what is read from"),
+        ("same.mp4", "would overwrite what is read from"),
+        ("bundle/manifest.json", "would overwrite what is read from"),
+        ("bundle", "--json bundle is a folder, give a file name such as bundle/out"),
+        ("talk.mp4/a.json", "cannot write talk.mp4/a.json"),
+        ("-", "/dev/stdout"),
+    ],
+)
+def test_what_cannot_be_written_is_named(place, name, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_outputs({"--json": Path(name), "--plot": None}, ["talk.mp4", "bundle", None, "camera:0"])
+    assert (place / "talk.mp4").read_text() == "a video"
+
+
+def test_endings_and_equal_names(place):
+    with pytest.raises(InputError, match=r"--plot writes .png but got a.gif, name it such as a.png"):
+        check_outputs({"--plot": Path("a.gif")}, suffixes={"--plot": (".png",)})
+    with pytest.raises(InputError, match="--plot and --sheet have the same name"):
+        check_outputs({"--plot": Path("a.png"), "--sheet": Path("x/../a.png")})
+
+
+def test_what_can_be_written_passes_and_leaves_nothing(place):
+    before = sorted(place.rglob("*"))
+    outputs = {"--json": Path("new/folder/a.json"), "--plot": Path("/dev/stdout"), "--sheet": Path("bundle/new.png")}
+    check_outputs(outputs, ["talk.mp4", "bundle"], {"--plot": (".png",)})
+    check_output_folder("--out", Path("new/folder"), ["talk.mp4"])
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"), [("talk.mp4", "is a file"), (".", "would overwrite"), ("bundle", "over")]
+)
+def test_a_folder_that_would_replace_something(place, name, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_output_folder("--out", Path(name), ["bundle"])
+
+
+def test_a_link_stays_and_a_file_is_whole(place):
+    Path("link.json").symlink_to("target.json")
+    write_output(Path("link.json"), b"new")
+    assert Path("link.json").is_symlink()
+    assert Path("target.json").read_bytes() == b"new"
