@@ -5,6 +5,7 @@
 
 import argparse
 import difflib
+import math
 import os
 import re
 import sys
@@ -40,6 +41,23 @@ class CommandParser(argparse.ArgumentParser):
         return f"unknown option {match[1]}{did_you_mean(match[1], self._option_string_actions)}"
 
 
+def between(kind: type[int] | type[float], low: float, high: float) -> Callable[[str], float]:
+    """Reads the value of an option that is a whole (``int``) or any (``float``) number from `low` to `high`."""
+    what = "a whole number" if kind is int else "a number"
+    ends = f"of {low:g} or more" if math.isinf(high) else f"from {low:g} to {high:g}"
+
+    def read(text: str) -> float:
+        try:
+            value: float = kind(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high or math.isinf(value):
+            raise argparse.ArgumentTypeError(f"expected {what} {ends} but got {text}")
+        return value
+
+    return read
+
+
 def clip_count(text: str) -> int:
     """The value of an option that says how many clips."""
     if not text.isdecimal() or int(text) < 1:
@@ -59,6 +77,7 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
     A file that cannot be read or written (missing, no permission, disk full) counts as bad input.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    _open_closed_streams()
     keep_freed_memory()
     try:
         command(arguments)
@@ -75,6 +94,13 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
         print("interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Give streams that the shell closed (``>&-``) somewhere to go, before a file that is opened takes their place."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
 
 
 def _sentence(error: Exception) -> str:

@@ -1,10 +1,12 @@
+import argparse
+import math
 import subprocess
 import sys
 
 import pytest
 
 from faceimit.errors import InputError
-from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
+from faceimit.tracking.cli import CommandParser, between, did_you_mean, run_command
 
 
 def raising(error):
@@ -51,6 +53,32 @@ def test_a_closed_pipe_is_no_error():
     shell = f'{sys.executable} -c "{code}" | head -1; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "x\n", "")
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error_and_no_file_takes_their_place(tmp_path, closed):
+    code = (
+        "import sys; from faceimit.tracking.cli import run_command\n"
+        "def command(_):\n"
+        "    with open(sys.argv[1], 'w') as file: print('said'); file.write('kept')\n"
+        "sys.exit(run_command(command))"
+    )
+    shell = f'{sys.executable} -c "{code}" {tmp_path / "file"} {closed}'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high", "right", "wrong"),
+    [(int, 1, 100, "100", ["0", "101", "1.5", "x", "nan"]), (float, 0, math.inf, "0.5", ["-1", "nan", "inf", ""])],
+)
+def test_numbers_of_options_have_a_range(kind, low, high, right, wrong):
+    read = between(kind, low, high)
+    assert read(right) == kind(right)
+    for text in wrong:
+        with pytest.raises(argparse.ArgumentTypeError, match="but got"):
+            read(text)
 
 
 def test_neighbours():
