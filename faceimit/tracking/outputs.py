@@ -10,6 +10,7 @@ from faceimit.tracking.files import write_bytes
 
 PAGE_ENDINGS = (".html", ".htm")
 PICTURE_ENDINGS = (".png",)
+NUMBER_ENDINGS = (".json",)
 
 
 def check_outputs(
@@ -26,8 +27,8 @@ def check_outputs(
         suffixes: the endings an option's file may have, where its format follows from the option.
 
     Raises:
-        InputError: two outputs are one file, one would overwrite an input or a file of a folder that is read, has
-            another format's ending, is a folder, or its folder cannot be written.
+        InputError: two outputs are one file, one would overwrite an input or a file of a folder that is read (but for
+            a page, which no command reads), has another format's ending, is a folder, or its folder cannot be written.
     """
     asked = {option: path for option, path in outputs.items() if path is not None}
     taken: dict[Path, str] = {}
@@ -61,6 +62,17 @@ def check_output_folder(option: str, path: Path, inputs: Iterable[Path | str | N
     _check_writable(path, target)
 
 
+def check_new(option: str, *paths: Path) -> None:
+    """Refuse to replace what is there, for outputs nobody expects to replace anything: examples.
+
+    Raises:
+        InputError: one of the files is there already.
+    """
+    for path in paths:
+        if path.exists():
+            raise InputError(f"{option}: {path} is there already, give another name or move it away")
+
+
 def write_output(path: Path, content: bytes) -> None:
     """Write whole or not at all; straight into a device or pipe such as /dev/stdout, which must not be replaced.
 
@@ -89,8 +101,9 @@ def _check_ending(option: str, path: Path, allowed: Sequence[str]) -> None:
 
 def _check_not_read(option: str, path: Path, inputs: Iterable[Path | str | None]) -> None:
     target = path.resolve()
+    page = target.suffix.lower() in PAGE_ENDINGS
     for source in _paths(inputs):
-        if target.exists() and (os.path.samefile(target, source) or source in target.parents):
+        if target.exists() and (os.path.samefile(target, source) or (source in target.parents and not page)):
             raise InputError(f"{option} {path} would overwrite what is read from {source}, give another name")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from faceimit.errors import InputError
-from faceimit.tracking.outputs import check_output_folder, check_outputs, write_output
+from faceimit.tracking.outputs import check_new, check_output_folder, check_outputs, write_output
 
 
 @pytest.fixture
@@ -47,6 +47,19 @@ def test_what_can_be_written_passes_and_leaves_nothing(place):
     check_outputs(outputs, ["talk.mp4", "bundle"], {"--plot": (".png",)})
     check_output_folder("--out", Path("new/folder"), ["talk.mp4"])
     assert sorted(place.rglob("*")) == before
+
+
+def test_a_page_in_a_folder_that_is_read_is_made_anew(place):
+    Path("bundle/page.html").write_text("an older page")
+    check_outputs({"--out": Path("bundle/page.html")}, ["bundle"])
+    with pytest.raises(InputError, match="would overwrite what is read"):
+        check_outputs({"--out": Path("bundle/page.html")}, ["bundle/page.html"])
+
+
+def test_what_must_be_new_replaces_nothing(place):
+    check_new("--example", Path("new.json"))
+    with pytest.raises(InputError, match=r"--example: talk\.mp4 is there already"):
+        check_new("--example", Path("new.json"), Path("talk.mp4"))
 
 
 @pytest.mark.parametrize(
