@@ -11,7 +11,8 @@ from faceimit.data.video import read_frames
 from faceimit.errors import InputError
 from faceimit.robot.recording import Alignment, align, inside, seen_motion, still
 from faceimit.robot.script import Commands, read_commands
-from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.cli import CommandParser, between, run_command
+from faceimit.tracking.outputs import check_new, check_output_folder, check_outputs
 
 DESCRIPTION = """\
 Align a video of a robot with its command log and write pairs of picture and 30 control values.
@@ -23,6 +24,8 @@ read by data=ameca; --example DIR records a rendered robot."""
 EXAMPLE = """\
   faceimit-pair --example robot_take
   faceimit-pair robot_take/robot.mp4 robot_take/script.json --out pairs.parquet"""
+EXAMPLE_FILES = ("robot.mp4", "script.json")
+FARTHEST_S = 3600.0  # of the offsets that can be looked for
 
 
 def main() -> None:
@@ -38,13 +41,14 @@ def run(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     if args.example is not None:
+        check_output_folder("--example", args.example)
+        check_new("--example", *(args.example / name for name in EXAMPLE_FILES))
         write_example(args.example)
-        print(f"{args.example}: robot.mp4 and script.json; the video starts 0.4 s before the script")
+        print(f"{args.example}: {' and '.join(EXAMPLE_FILES)}; the video starts 0.4 s before the script")
         return
     if args.video is None or args.log is None or args.out is None:
         raise InputError("missing VIDEO, LOG or --out; see faceimit-pair --help")
-    if args.out.suffix != ".parquet":
-        raise InputError(f"expected --out to end in .parquet but got {args.out}")
+    check_outputs({"--out": args.out}, [args.video, args.log], {"--out": (".parquet",)})
     commands = read_commands(args.log)
     with read_frames(args.video) as video:
         times, motion = seen_motion((frame.time_s, frame.image) for frame in video)
@@ -82,9 +86,10 @@ def write_example(folder: Path) -> None:
 
     profile = load_profile("virtual")
     rollout = roll_out(profile, *draw_poses(profile, "dirichlet", 12))
-    write_text(folder / "script.json", as_json(rollout.commands))
+    film, script = (folder / name for name in EXAMPLE_FILES)
+    write_text(script, as_json(rollout.commands))
     times = np.arange(0.0, rollout.commands.times[-1] + 0.8, 1 / 25)
-    write_video(folder / "robot.mp4", RobotRenderer(96).render(rollout.commands.at(times - 0.4)), 25.0)
+    write_video(film, RobotRenderer(96).render(rollout.commands.at(times - 0.4)), 25.0)
 
 
 def _pairs(
@@ -104,9 +109,17 @@ def _parser() -> CommandParser:
     parser.add_argument("--out", type=Path, metavar="FILE", help="pairs to write, .parquet")
     parser.add_argument("--still", action="store_true", help="drop frames during movements")
     parser.add_argument("--drift", action="store_true", help="the two clocks may run at different speeds")
-    parser.add_argument("--most-offset", type=float, default=10.0, metavar="S", help="look so far (default 10 s)")
+    parser.add_argument(
+        "--most-offset",
+        type=between(float, 0.1, FARTHEST_S),
+        default=10.0,
+        metavar="S",
+        help="look so far (default 10 s)",
+    )
     parser.add_argument("--sequence", metavar="NAME", help="of the pairs (default: the video's name)")
-    parser.add_argument("--quality", type=int, metavar="N", help="JPEG quality (default: PNG, without loss)")
+    parser.add_argument(
+        "--quality", type=between(int, 1, 100), metavar="N", help="JPEG quality, 1 to 100 (default: PNG, without loss)"
+    )
     parser.add_argument("--example", type=Path, metavar="DIR", help="only record a rendered robot into DIR")
     return parser
 

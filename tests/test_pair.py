@@ -149,8 +149,30 @@ def test_wrong_logs_are_named(tmp_path):
         read_commands(other)
 
 
-def test_wrong_arguments_are_one_sentence(tmp_path, capsys):
-    assert run_command(command.run, ["a.mp4"]) == 2
-    assert "missing VIDEO, LOG or --out" in capsys.readouterr().err
-    assert run_command(command.run, ["a.mp4", "b.json", "--out", "c.json"]) == 2
-    assert ".parquet" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a.mp4"], "missing VIDEO, LOG or --out"),
+        (["a.mp4", "b.json", "--out", "c.json"], "--out writes .parquet but got c.json, name it such as c.parquet"),
+        (["a.mp4", "b.json", "--out", "a.mp4"], "--out writes .parquet"),
+        (["a.parquet", "b.json", "--out", "a.parquet"], "would overwrite what is read"),
+        (["a.mp4", "a.parquet", "--out", "a.parquet"], "would overwrite what is read"),
+        (["a.mp4", "b.json", "--out", "a.mp4/c.parquet"], "cannot write"),
+        (["a.mp4", "b.json", "--out", "c.parquet", "--most-offset", "nan"], "from 0.1 to 3600 but got nan"),
+        (["a.mp4", "b.json", "--out", "c.parquet", "--most-offset", "inf"], "from 0.1 to 3600 but got inf"),
+        (["a.mp4", "b.json", "--out", "c.parquet", "--quality", "101"], "from 1 to 100 but got 101"),
+        (["--example", "a.mp4"], "is a file, give the name of a folder"),
+        (["--example", "."], "--example: robot.mp4 is there already"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence_and_overwrite_nothing(tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    files = [tmp_path / name for name in ("a.mp4", "a.parquet", "b.json", "robot.mp4")]
+    for file in files:
+        file.write_text("mine")
+    assert run_command(command.run, arguments) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert all(file.read_text() == "mine" for file in files)
+    assert sorted(tmp_path.iterdir()) == files
