@@ -1,5 +1,6 @@
 """``faceimit-rollout``: poses that cover what a robot's face can do, as a script of timed commands."""
 
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from faceimit.data.checks.coverage import coverage
-from faceimit.errors import InputError
 from faceimit.face import highlevel
 from faceimit.robot.profile import RobotProfile, load_profile
 from faceimit.robot.rollout import SAMPLERS, Rollout, draw_poses, roll_out
 from faceimit.robot.script import as_csv, as_json
-from faceimit.tracking.cli import CommandParser, run_command
-from faceimit.tracking.files import write_text
+from faceimit.tracking.cli import CommandParser, between, run_command
+from faceimit.tracking.outputs import check_outputs, write_output
 
 DESCRIPTION = """\
 Draw poses of a robot's face and write the commands that show them, for a recording.
@@ -39,13 +39,13 @@ def run(arguments: Sequence[str]) -> None:
         InputError: bad arguments, or a file that cannot be written.
     """
     args = _parser().parse_args(arguments)
-    if args.out.suffix.lower() not in {".json", ".csv"}:
-        raise InputError(f"expected --out to end in .json or .csv but got {args.out}")
+    check_outputs({"--out": args.out}, [args.robot], {"--out": (".json", ".csv")})
     profile = load_profile(args.robot)
     weights, poses = draw_poses(profile, args.sampler, args.count, args.seed)
     rollout = roll_out(profile, weights, poses, args.dwell, args.rate, args.seed)
     as_table = args.out.suffix.lower() == ".csv"
-    write_text(args.out, as_csv(rollout.commands) if as_table else as_script(profile, rollout, args.sampler))
+    script = as_csv(rollout.commands) if as_table else as_script(profile, rollout, args.sampler)
+    write_output(args.out, script.encode())
     print(summary(profile, rollout))
     print(f"{len(poses)} poses, {rollout.commands.times[-1]:.0f} s, {len(rollout.commands.times)} commands: {args.out}")
 
@@ -85,7 +85,8 @@ def _parser() -> CommandParser:
     parser.add_argument("--count", type=int, default=200, metavar="N", help="poses (default 200)")
     parser.add_argument("--dwell", type=float, default=0.6, metavar="S", help="seconds at each pose (default 0.6)")
     parser.add_argument("--rate", type=float, default=50.0, metavar="HZ", help="commands a second (default 50)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the draw (default 0)")
+    seed = between(int, 0, math.inf)
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="of the draw (default 0)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="script to write, .json or .csv")
     return parser
 

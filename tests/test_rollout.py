@@ -139,9 +139,18 @@ def test_the_script_is_read_back(tmp_path, capsys, suffix):
         (["--robot", "amica"], "did you mean ameca?"),
         (["--count", "0"], "count from 1"),
         (["--dwell", "-1"], "dwell"),
+        (["--seed", "-1"], "a whole number of 0 or more but got -1"),
         (["--out", "script.txt"], ".json or .csv"),
+        (["--out", "FOLDER"], "is a folder"),
+        (["--out", "ROBOT/script.json"], "cannot write"),
+        (["--robot", "ROBOT", "--out", "ROBOT"], ".json or .csv"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, capsys, options, message):
-    assert run_command(command.run, ["--out", str(tmp_path / "s.json"), "--count", "5", *options]) == 2
+    robot = tmp_path / "robot.yaml"
+    robot.write_text("mine")
+    words = [word.replace("ROBOT", str(robot)).replace("FOLDER", str(tmp_path)) for word in options]
+    assert run_command(command.run, ["--out", str(tmp_path / "s.json"), "--count", "5", *words]) == 2
     assert message in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [robot]
+    assert robot.read_text() == "mine"
