@@ -1,5 +1,6 @@
 """``faceimit-calibrate``: fit a robot's alpha and offset for each control from a few poses."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,11 +9,13 @@ import numpy as np
 import yaml
 
 from faceimit.errors import InputError
-from faceimit.robot.calibration import Fit, as_content, calibrate
+from faceimit.robot.calibration import Fit, Pose, as_content, calibrate
+from faceimit.robot.keypoints import BACKENDS
+from faceimit.robot.measures import MEASURED
 from faceimit.robot.poses import read_poses
-from faceimit.robot.profile import load_profile
+from faceimit.robot.profile import RobotProfile, load_profile, profile_path
 from faceimit.tracking.cli import CommandParser, run_command
-from faceimit.tracking.files import write_text
+from faceimit.tracking.outputs import NUMBER_ENDINGS, check_new, check_outputs, write_output
 
 DESCRIPTION = """\
 Fit value = alpha * measure + offset for each control that the poses move, by robust least squares.
@@ -24,6 +27,8 @@ control are the least, eight are good; a quarter may be wrong. --example FILE wr
 EXAMPLE = """\
   faceimit-calibrate --example poses.json
   faceimit-calibrate --robot hobby_head --poses poses.json --out hobby.yaml"""
+NEEDED = ("robot", "poses", "out")
+FINDING = ("backend", "model")  # how faces are found in pictures
 
 
 def main() -> None:
@@ -39,19 +44,26 @@ def run(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     if args.example is not None:
-        write_text(args.example, example_poses())
+        unused = [f"--{name}" for name in (*NEEDED, *FINDING) if getattr(args, name) is not None]
+        if unused:
+            raise InputError(f"--example only writes poses: leave {', '.join(unused)} out")
+        check_outputs({"--example": args.example}, suffixes={"--example": NUMBER_ENDINGS})
+        check_new("--example", args.example)
+        write_output(args.example, example_poses().encode())
         print(f"{args.example}: poses of a rendered face; fit them with --robot NAME --poses {args.example} --out FILE")
         return
-    missing = [f"--{name}" for name in ("robot", "poses", "out") if getattr(args, name) is None]
+    missing = [f"--{name}" for name in NEEDED if getattr(args, name) is None]
     if missing:
         raise InputError(f"missing {', '.join(missing)}; see faceimit-calibrate --help")
+    inputs = [args.poses, args.model, profile_path(args.robot)]
+    check_outputs({"--out": args.out}, inputs, {"--out": (".yaml", ".yml")})
     profile = load_profile(args.robot)
-    poses = read_poses(args.poses, profile, lambda path, frame: find_landmarks(path, frame, args.backend, args.model))
+    poses = _poses(args, profile)
     fits, constant = calibrate(profile, poses)
-    write_text(args.out, yaml.safe_dump(as_content(profile, fits), sort_keys=False))
+    write_output(args.out, yaml.safe_dump(as_content(profile, fits), sort_keys=False).encode())
     print(table(fits))
-    if constant:
-        print(f"left as they were, for their values hardly vary: {', '.join(constant)}")
+    for why, names in unfitted(profile, fits, constant).items():
+        print(f"left as they were, for {why}: {', '.join(names)}")
     print(f"{len(fits)} controls from {len(poses)} poses: {args.out}")
 
 
@@ -63,6 +75,32 @@ def table(fits: Sequence[Fit]) -> str:
         numbers = f"{fit.line.alpha:9.3f} {fit.line.offset:8.3f} {len(fit.poses):5d} {fit.typical:7.3f} {largest:7.3f}"
         lines.append(f"{fit.name:26} {numbers}  {outliers}")
     return "\n".join(lines)
+
+
+def unfitted(profile: RobotProfile, fits: Sequence[Fit], constant: Sequence[str]) -> dict[str, list[str]]:
+    """The robot's other controls by why they were not fitted."""
+    rest = [name for name in profile.driven if name not in {*constant, *(fit.name for fit in fits)}]
+    reasons = {
+        "their values hardly vary": list(constant),
+        "no pose names them": [name for name in rest if name in MEASURED],
+        "landmarks do not tell them": [name for name in rest if name not in MEASURED],
+    }
+    return {why: names for why, names in reasons.items() if names}
+
+
+def _poses(args: argparse.Namespace, profile: RobotProfile) -> list[Pose]:
+    """The poses, their faces found as the options say, which are refused where no picture needs them."""
+    pictures: list[Path] = []
+
+    def find(path: Path, frame: int) -> np.ndarray:
+        pictures.append(path)
+        return find_landmarks(path, frame, args.backend or BACKENDS[0], args.model)
+
+    poses = read_poses(args.poses, profile, find)
+    given = [f"--{name}" for name in FINDING if getattr(args, name) is not None]
+    if given and not pictures:
+        raise InputError(f"{', '.join(given)} is for poses with pictures but {args.poses} has none, leave it out")
+    return poses
 
 
 def find_landmarks(path: Path, frame: int, backend: str, model: Path | None = None) -> np.ndarray:
@@ -115,7 +153,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--robot", metavar="NAME", help="a profile of conf/robot, or a .yaml file")
     parser.add_argument("--poses", type=Path, metavar="FILE", help="JSON or CSV, see above")
     parser.add_argument("--out", type=Path, metavar="FILE", help="calibration file to write (.yaml)")
-    parser.add_argument("--backend", default="pfld", metavar="NAME", help="finds landmarks: pfld or mediapipe")
+    parser.add_argument("--backend", choices=BACKENDS, help=f"finds landmarks (default: {BACKENDS[0]})")
     parser.add_argument("--model", type=Path, metavar="FILE", help="weights of that backend (default: its own)")
     parser.add_argument("--example", type=Path, metavar="FILE", help="only write example poses to FILE")
     return parser

@@ -11,7 +11,7 @@ from faceimit.data.synthetic.generate import render_clip
 from faceimit.face import controls
 from faceimit.face.shape import SHAPE
 from faceimit.robot.geometric import GeometricMapper
-from faceimit.robot.profile import load_profile
+from faceimit.robot.profile import load_profile, profile_path
 from faceimit.tracking.cli import run_command
 from tests import video_files
 
@@ -131,6 +131,49 @@ def test_a_calibration_of_another_robot_is_refused(tmp_path, capsys):
     capsys.readouterr()
     assert run_command(command.run, ["--robot", "ameca"]) == 2
     assert "missing --poses, --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--out", "poses.json"], "--out writes .yaml or .yml but got poses.json"),
+        (["--out", "robot.yaml", "--robot", "robot.yaml"], "would overwrite what is read"),
+        (["--out", "poses.json/a.yaml"], "cannot write"),
+        (["--out", "a.yaml", "--model", "robot.yaml"], "--model is for poses with pictures but poses.json has none"),
+        (["--out", "a.yaml", "--backend", "pfld"], "--backend is for poses with pictures"),
+        (["--out", "a.yaml", "--backend", "dlib"], "invalid choice: 'dlib'"),
+        (["--example", "poses.json"], "--example only writes poses: leave --poses out"),
+    ],
+)
+def test_outputs_replace_nothing_and_unused_options_are_refused(tmp_path, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(tmp_path)
+    profile = profile_path("ameca").read_text()
+    (tmp_path / "robot.yaml").write_text(profile)
+    (tmp_path / "poses.json").write_text(json.dumps(jaw_poses()))
+    words = ["--poses", "poses.json", *(["--robot", "ameca"] if "--out" in arguments else []), *arguments]
+    assert run_command(command.run, words) == 2
+    said = capsys.readouterr().err
+    assert sentence in said
+    assert said.count("\n") == 1
+    assert (tmp_path / "robot.yaml").read_text() == profile
+    assert json.loads((tmp_path / "poses.json").read_text()) == jaw_poses()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_example_replaces_no_file(tmp_path, capsys):
+    (tmp_path / "poses.json").write_text("mine")
+    assert run_command(command.run, ["--example", str(tmp_path / "poses.json")]) == 2
+    assert "is there already" in capsys.readouterr().err
+    assert (tmp_path / "poses.json").read_text() == "mine"
+
+
+def test_controls_that_were_not_fitted_are_named(tmp_path, capsys):
+    poses = [pose | {"values": pose["values"] | {"Jaw Yaw": 0.5}} for pose in jaw_poses()]
+    assert calibrate(tmp_path, poses)[0] == 0
+    said = capsys.readouterr().out
+    assert "their values hardly vary: Jaw Yaw\n" in said
+    assert "Head Yaw" in said.split("no pose names them: ")[1].splitlines()[0]
+    assert "Nose Wrinkle" in said.split("landmarks do not tell them: ")[1]
 
 
 @pytest.fixture

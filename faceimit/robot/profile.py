@@ -126,7 +126,7 @@ def load_profile(name_or_path: str | Path, calibration: str | Path | None = None
     Raises:
         InputError: no such robot, or the first thing wrong in the file.
     """
-    path = _path(name_or_path)
+    path = profile_path(name_or_path)
     profile = _read(_yaml(path), str(path))
     return profile if calibration is None else _calibrated(profile, Path(calibration))
 
@@ -137,7 +137,12 @@ def _folder() -> Path:
     return inside if inside.is_dir() else package.parent / "conf" / "robot"
 
 
-def _path(name_or_path: str | Path) -> Path:
+def profile_path(name_or_path: str | Path) -> Path:
+    """The file of a profile that is named as :func:`load_profile` takes it.
+
+    Raises:
+        InputError: no such robot.
+    """
     text = str(name_or_path)
     path = Path(text) if text.endswith((".yaml", ".yml")) else _folder() / f"{text}.yaml"
     if not path.is_file():
