@@ -42,6 +42,7 @@ def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None
 
     settings = data_settings(config, changed or {})
     check_target("data", settings)
+    check_folder(config)
     names = chosen_methods(config["methods"])
     model, missing = blendshape_model(config)
     networks = {name: load(path) for name, path in named_checkpoints(config).items()}
@@ -142,11 +143,30 @@ def load(path: str) -> Any:
 
 
 def out_folder(config: Mapping[str, Any]) -> Path:
-    """Where the results go."""
+    """Where the results go: the folder named, else one of its own for each evaluation."""
+    from faceimit.tracking.evaluations import unused
+
     if config["out"] is not None:
         return Path(config["out"])
     run = run_of(config["checkpoint"])
-    return Path("runs", "evaluation") if run is None else run / "evaluation"
+    return unused((Path("runs") if run is None else run) / "evaluation")
+
+
+def check_folder(config: Mapping[str, Any]) -> None:
+    """Refuse, before the work, a folder that cannot be written or holds the results of something else.
+
+    Raises:
+        InputError: as said.
+    """
+    from faceimit.tracking.evaluations import FILES
+    from faceimit.tracking.outputs import check_outputs
+
+    folder = out_folder(config)
+    if (folder / FILES[0]).is_file() and (folder / FILES[1]).is_file():
+        print(f"the evaluation in {folder} will be replaced", file=sys.stderr)
+    elif there := [name for name in FILES if (folder / name).exists()]:
+        raise InputError(f"out={folder} holds a {there[0]} of something else, choose another folder")
+    check_outputs({f"out={folder}:": folder / FILES[0]})
 
 
 def main() -> int:

@@ -1,6 +1,7 @@
 import csv
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,12 +9,22 @@ from faceimit import evaluate as module
 from faceimit.data.annotators import model
 from faceimit.data.datamodule import ClipData
 from faceimit.errors import InputError
-from faceimit.evaluate import blendshape_model, chosen_methods, data_settings, evaluate, named_checkpoints, out_folder
+from faceimit.evaluate import (
+    blendshape_model,
+    check_folder,
+    chosen_methods,
+    data_settings,
+    evaluate,
+    named_checkpoints,
+    out_folder,
+)
 from faceimit.keyframes import blendshapes
 from faceimit.keyframes.methods import METHODS
 from faceimit.tracking import schema
 from faceimit.tracking.config import composed, plain
+from faceimit.tracking.evaluations import newest
 from tests.clips import blob_clip
+from tests.run_folders import make_evaluation
 from tests.square_annotator import Bright
 
 
@@ -42,6 +53,37 @@ def test_names_and_folder(tmp_path):
     assert data_settings(inside, {"data.size": 128})["size"] == 128
     assert out_folder(inside) == tmp_path / "run" / "evaluation"
     assert out_folder(config("checkpoint=none", f"out={tmp_path}")) == tmp_path
+
+
+def test_every_evaluation_has_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    some = config("checkpoint=none")
+    for name in ("evaluation", "evaluation-2", "evaluation-3"):
+        assert out_folder(some) == Path("runs", name)
+        make_evaluation(out_folder(some))
+        assert newest(Path("runs", "evaluation")) == Path("runs", name)
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("others", "out=others holds a results.csv of something else"),
+        ("a.ckpt", "cannot write a.ckpt"),
+    ],
+)
+def test_what_is_there_is_not_overwritten(tmp_path, monkeypatch, out, sentence):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "others").mkdir()
+    for name in ("others/results.csv", "a.ckpt"):
+        (tmp_path / name).write_text("mine")
+    with pytest.raises(InputError, match=sentence):
+        check_folder(config("checkpoint=a.ckpt", f"out={out}"))
+
+
+def test_an_earlier_evaluation_in_a_named_folder_is_replaced_and_that_is_said(tmp_path, capsys):
+    make_evaluation(tmp_path)
+    check_folder(config("checkpoint=none", f"out={tmp_path}"))
+    assert capsys.readouterr().err == f"the evaluation in {tmp_path} will be replaced\n"
 
 
 def test_rendered_faces_end_to_end(tmp_path):

@@ -14,6 +14,7 @@ import yaml
 
 import faceimit
 from faceimit.errors import InputError
+from faceimit.tracking.evaluations import newest
 from faceimit.tracking.runs import PLACES
 
 # of config.yaml: a run without them was recorded by another version, or is none of ours
@@ -110,7 +111,7 @@ def read_run(folder: Path, any_version: bool = False) -> RunRecord:
     environment = read_environment(folder / "environment.json")
     if not any_version:
         check_version(folder, environment)
-    tables = read_tables(folder / "evaluation") | read_tables(folder / "tables")
+    tables = read_tables(newest(folder / "evaluation")) | read_tables(folder / "tables")
     diff = folder / "diff.patch"
     return RunRecord(
         folder=folder,

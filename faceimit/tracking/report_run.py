@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import faceimit
+from faceimit.tracking.evaluations import newest
 from faceimit.tracking.page import (
     Block,
     Cell,
@@ -160,7 +161,7 @@ def _clips(run: RunRecord, found: Measured) -> Iterator[Block]:
         yield Text(["The faces at these keyframes are not kept with a run: add --recompute for contact sheets."])
     yield from (sheet for name, sheet in found.sheets.items() if name not in drawn)
     if not found.clips:
-        plots = sorted((run.folder / "evaluation" / "plots").glob("*.png"))[:KEPT_PLOTS]
+        plots = sorted((newest(run.folder / "evaluation") / "plots").glob("*.png"))[:KEPT_PLOTS]
         if plots:
             alt = "true score and those of three methods, each with its keyframes"
             pictures = [Figure(path.read_bytes(), f"clip {path.stem}: {alt}", path.stem, wide=True) for path in plots]

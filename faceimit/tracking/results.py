@@ -57,14 +57,15 @@ def write(
     stamp = {"seed": environment["seed"], "commit": environment["commit"]["id"] or ""}
     remarks = {result.name: (notes or {}).get(result.name, "") for result in results}
     rows = [rounded(result.row()) | stamp | {"note": remarks[result.name]} for result in results]
-    write_text(folder / "results.csv", as_csv(rows))
-    write_text(folder / "clips.csv", as_csv([rounded(row) for row in clip_rows(results, test)]))
     methods = [
         {name: _json_ready(value) for name, value in result.row().items()} | {"note": remarks[result.name]}
         for result in results
     ]
     clips = {"number": len(test.truths), "true_keyframes": sum(len(truth.strong) for truth in test.truths)}
-    write_json(folder / "results.json", {"c_ref": c_ref, "test": clips, "methods": methods, **environment})
+    content = {"c_ref": c_ref, "test": clips, "methods": methods, **environment}
+    write_json(folder / "results.json", content)  # first: by it the others are known for an evaluation's
+    write_text(folder / "results.csv", as_csv(rows))
+    write_text(folder / "clips.csv", as_csv([rounded(row) for row in clip_rows(results, test)]))
     for index in range(min(plots, len(test.truths))):
         name = test.corpus[index].name
         write_bytes(folder / "plots" / f"{name}.png", plot(results, test, index))
