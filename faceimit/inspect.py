@@ -7,12 +7,13 @@ from pathlib import Path
 from faceimit.tracking.cli import CommandParser, clip_count, run_command
 from faceimit.tracking.files import write_json, write_text
 from faceimit.tracking.inspection import Amount, Inspection, inspect_source
+from faceimit.tracking.inspection_bundle import bundle_json, bundle_page, inspect_bundle, is_bundle
 from faceimit.tracking.inspection_findings import findings_of
 from faceimit.tracking.inspection_open import KINDS, open_source
 from faceimit.tracking.inspection_report import as_json, page_of
 from faceimit.tracking.inspection_sections import duration
 from faceimit.tracking.outputs import PAGE_ENDINGS, check_outputs
-from faceimit.tracking.page import WORDS, Findings
+from faceimit.tracking.page import WORDS, Finding, Findings
 from faceimit.tracking.pages import progress
 
 DESCRIPTION = """\
@@ -21,7 +22,8 @@ well they cover their space (and what to record next), whether pictures and labe
 and rounding of the labels, what the splits share, and how much happens.
 
 PATH is an annotation store, the root of a corpus (VoxCeleb, 300VW, CAER, any folder of videos), an Ameca table or
-folder, a run folder, or a folder of rendered clips. Leaves an HTML report in one file; its path is printed last."""
+folder, a run folder, a folder of rendered clips, or a bundle of faceimit-export, which is verified and timed. Leaves an
+HTML report in one file; its path is printed last."""
 EXAMPLE = """\
   python -m faceimit.train experiment=keyframe_multitask profile=tiny
   faceimit-inspect .cache/rendered --out report.html"""
@@ -42,6 +44,9 @@ def inspect(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
     check_outputs({"--out": out, "--json": args.json}, suffixes={"--out": PAGE_ENDINGS})
+    if is_bundle(args.path):
+        inspect_one_bundle(args.path, out, args.json)
+        return
     amount = Amount(clips=args.clips, pictured=min(args.clips, Amount.pictured))
     pairs = {"names": args.names and args.names.split(","), "sequence": args.sequence, "fps": args.fps}
     with progress() as advance:
@@ -56,16 +61,24 @@ def inspect(arguments: Sequence[str]) -> None:
     print(out)
 
 
+def inspect_one_bundle(path: Path, out: Path, json: Path | None) -> None:
+    """The same of an exported bundle, which is verified and timed."""
+    with progress() as advance:
+        bundle = inspect_bundle(path, advance)
+        html = bundle_page(bundle).html()
+    if json is not None:
+        write_json(json, bundle_json(bundle))
+    write_text(out, html)
+    show_findings(f"{path}: inference bundle", bundle.findings)
+    print(out)
+
+
 def show(found: Inspection) -> None:
     """A short summary on the terminal: the counts and the findings, the worst first."""
-    from rich.console import Console
-    from rich.markup import escape
     from rich.table import Table
 
     from faceimit.data.checks.counts import split_counts
 
-    console = Console(highlight=False)
-    console.print(f"[bold]{escape(str(found.source.path))}[/]: {escape(found.source.kind)}", soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("split", "clips", "frames", "duration", "annotated"):
         table.add_column(column, justify="left" if column == "split" else "right")
@@ -74,8 +87,19 @@ def show(found: Inspection) -> None:
         known = row.looked == row.clips
         frames = f"{row.frames:,}" if known else f"{row.frames:,} in {row.looked:,}"
         table.add_row(row.split, f"{row.clips:,}", frames, duration(row.seconds) or "-", valid)
-    console.print(table)
-    for finding in Findings(findings_of(found)).ranked:
+    show_findings(f"{found.source.path}: {found.source.kind}", findings_of(found), table)
+
+
+def show_findings(title: str, findings: Sequence[Finding], table: object = "") -> None:
+    """A title, a table or nothing, and findings, the worst first."""
+    from rich.console import Console
+    from rich.markup import escape
+
+    console = Console(highlight=False)
+    console.print(f"[bold]{escape(title)}[/]", soft_wrap=True)
+    if table:
+        console.print(table)
+    for finding in Findings(findings).ranked:
         mark = f"[{STYLES[finding.level]}]{WORDS[finding.level]:>8}[/]"
         console.print(f"{mark}  {escape(finding.text)}", soft_wrap=True)
 

@@ -14,8 +14,8 @@ KINDS = (*CORPORA, "ameca")
 Options = dict[str, Any]
 TABLES = (".json", ".jsonl", ".csv")
 CAN_BE = (
-    "an annotation store, a corpus of videos (voxceleb, 300vw, caer, videos), Ameca pairs, a run folder or a folder of "
-    "rendered clips"
+    "an annotation store, a corpus of videos (voxceleb, 300vw, caer, videos), Ameca pairs, a run folder, a folder of "
+    "rendered clips or an exported bundle"
 )
 
 
@@ -58,8 +58,6 @@ def _open_folder(path: Path, options: Options) -> Source:
         from faceimit.tracking.inspection_runs import run_source
 
         return run_source(path)
-    if (path / "manifest.json").is_file():
-        raise InputError(f"{path} is an exported bundle, which this version cannot inspect: give {CAN_BE}")
     if any(path.glob("clips-*.parquet")) or any((path / "parts").glob("*.parquet")):
         return StoreSource(path)
     if (path / "workers.log").is_file() and not any(path.glob("*.parquet")):

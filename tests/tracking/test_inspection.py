@@ -181,9 +181,6 @@ def test_what_cannot_be_inspected_is_named_with_what_is_there(tmp_path):
         open_source(tmp_path / "notes.txt")
     with pytest.raises(InputError, match="there is nothing, check the path"):
         open_source(tmp_path / "nowhere")
-    (tmp_path / "manifest.json").write_text("{}")
-    with pytest.raises(InputError, match="exported bundle"):
-        open_source(tmp_path)
 
 
 def test_annotations_beside_videos_are_no_clip_files(tmp_path):
