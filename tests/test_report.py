@@ -44,7 +44,10 @@ def test_without_a_name_the_page_is_named_after_what_it_is_of(tmp_path, monkeypa
         (["RUN", "RUN"], "was given twice"),
         (["RUN", "EVALUATION"], "only runs stand side by side"),
         (["EVALUATION", "--recompute"], "--recompute is for runs"),
-        (["RUN", "--recompute"], "is not a checkpoint or is cut short"),
+        (["RUN", "--out", "x.html", "--json", "METRICS"], "would overwrite what is read from"),
+        (["RUN", "--out", "x.txt"], "--out writes .html or .htm"),
+        (["RUN", "--json", "x.html"], "--json writes .json"),
+        (["OTHER", "--any-version", "--recompute"], "is not a checkpoint or is cut short"),
         (["RUN", "--recomputed"], "did you mean --recompute"),
         (["OTHER"], "recorded by faceimit 9.9.9"),
         (["BROKEN"], "metrics.json is no whole JSON file"),
@@ -57,10 +60,12 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, cap
     runs = tmp_path / "runs"
     places = {
         "RUN": make_run(runs / "a"), "RUNS": runs, "FILE": runs / "a" / "checkpoints" / "best.ckpt",
+        "METRICS": runs / "a" / "metrics.json",
         "OTHER": make_run(runs / "b"), "BROKEN": make_run(tmp_path / "broken"), "EMPTY": tmp_path / "empty",
         "EVALUATION": make_evaluation(tmp_path / "e"), "STARTED": tmp_path / "started",
     }  # fmt: skip
     write(places["OTHER"] / "environment.json", environment(0, version="9.9.9"))
+    (places["OTHER"] / "checkpoints" / "best.ckpt").write_bytes(b"")
     (places["BROKEN"] / "metrics.json").write_text('{"test/F1": 0.')
     places["EMPTY"].mkdir()
     places["STARTED"].mkdir()
@@ -71,6 +76,17 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(tmp_path, monkeypatch, cap
     assert err.count("\n") == 1
     assert not list(tmp_path.rglob("*.html"))
     assert not (tmp_path / "x.html").exists()
+
+
+def test_a_broken_checkpoint_is_a_finding(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = make_run(tmp_path / "r")
+    assert run_command(report, [str(run), "--out", str(run / "page.html")]) == 0
+    assert "is damaged" not in (run / "page.html").read_text()
+    best = run / "checkpoints" / "best.ckpt"
+    best.write_bytes(best.read_bytes().replace(b"nothing", b"nuthing"))
+    assert run_command(report, [str(run), "--out", str(run / "page.html")]) == 0  # a page in the folder is made anew
+    assert "best.ckpt is no checkpoint or is damaged" in (run / "page.html").read_text()
 
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -41,8 +41,13 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write indented JSON with :func:`write_bytes`."""
-    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    """Write :func:`as_json` with :func:`write_bytes`."""
+    write_text(path, as_json(content))
+
+
+def as_json(content: Mapping[str, Any]) -> str:
+    """Indented JSON, a line at its end."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> dict[str, Any]:

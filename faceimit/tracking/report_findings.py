@@ -1,6 +1,8 @@
 """What the reader of a run's report should know first: what was found, and what the folder lacks."""
 
+import zipfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from faceimit.tracking.page import Finding
 from faceimit.tracking.report_record import RunRecord
@@ -57,6 +59,20 @@ def _state(run: RunRecord) -> Iterator[Finding]:
         yield Finding("warn", "There was no test: the figures are of the clips that chose the checkpoint as well.")
     if run.checkpoint is None:
         yield Finding("bad", "There is no checkpoint.", "Nothing can be measured again or deployed from this folder.")
+        return
+    for path in sorted(run.checkpoint.parent.glob("*.ckpt")):
+        if not _whole(path):
+            advice = "Nothing can be measured again or deployed from it."
+            yield Finding("bad", f"{path.name} is no checkpoint or is damaged.", advice)
+
+
+def _whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint, which is a zip archive, has all of its bytes as they were written."""
+    try:
+        with zipfile.ZipFile(checkpoint) as archive:
+            return archive.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _record(run: RunRecord) -> Iterator[Finding]:
