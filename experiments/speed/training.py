@@ -145,7 +145,7 @@ def beside(name: str, work: Path, steps: int, trainer: str = "cpu", more: tuple[
     other = Beside(Bare(copy.deepcopy(task), str(config["trainer"].get("precision", ""))), given)
     with tempfile.TemporaryDirectory() as folder:
         run = Run(Path(folder), config)
-        callbacks = [*assembly.callbacks(run)[:-2], other]  # without those that describe the data and keep the best
+        callbacks = [*assembly.callbacks(run)[1:-1], other]  # without those that describe the data and keep the best
         assembly.trainer(run, callbacks, assembly.loggers(run)).fit(task, given)
     return other.times
 

@@ -29,7 +29,8 @@ def callbacks(run: Run) -> list[Callback]:
     arguments = {k: v for k, v in run.config["task"].items() if k != "_target_"}
     record = Record(run.config["task"]["_target_"], arguments, faceimit.__version__)
     chosen = [build(node) for node in run.config["callbacks"].values() if node is not None]
-    return [*chosen, *compiled(run.config["compile"]), record, Described(run), best]
+    # Lightning leaves the order of checkpoints as it is: the last one, among the chosen, has the best one's state in it
+    return [best, *chosen, *compiled(run.config["compile"]), record, Described(run)]
 
 
 def loggers(run: Run) -> list[Logger]:
@@ -83,19 +84,27 @@ class Described(Callback):
 def finish(run: Run, metrics: Mapping[str, Any], loggers: Iterable[Logger]) -> None:
     """Write ``metrics.json``, the validation of the best checkpoint in it as well, and hand the checkpoint on.
 
-    What it held before stays where nothing new is known: a run that was done and is resumed is only tested again.
+    What it held before stays where nothing new is known: a run that was done and is resumed is only tested again, one
+    whose time was over is only validated and tested.
     """
+    files = next((logger for logger in loggers if isinstance(logger, CsvLogger)), None)
     known: dict[str, Any] = {}
     with contextlib.suppress(InputError):  # there is none yet, or it was damaged
         known = read_json(run.folder / "metrics.json")
-    numbers = run.finish({**known, **metrics, **_best(run, loggers)})
+    trained = {} if files is None else _row(files, metrics["fit/steps"], "train/")
+    best = {} if files is None else _best(run, files)
+    numbers = run.finish({**known, **trained, **metrics, **best})
     log_best(loggers, run.folder, run.best, numbers)
 
 
-def _best(run: Run, loggers: Iterable[Logger]) -> dict[str, float]:
+def _best(run: Run, files: CsvLogger) -> dict[str, float]:
     """What was validated when the best checkpoint was saved."""
-    files = next((logger for logger in loggers if isinstance(logger, CsvLogger)), None)
-    if files is None or not run.best.is_file():
+    if not run.best.is_file():
         return {}
-    step = int(read_checkpoint(run.best)["global_step"]) - 1  # the metrics of a step bear the number before it
-    return {f"best/{name}": value for name, value in files.row(step).items() if name.startswith("val/")}
+    row = _row(files, int(read_checkpoint(run.best)["global_step"]), "val/")
+    return {f"best/{name}": value for name, value in row.items()}
+
+
+def _row(files: CsvLogger, steps: int, prefix: str) -> dict[str, float]:
+    """What was logged after so many steps: it bears the number before."""
+    return {name: value for name, value in files.row(steps - 1).items() if name.startswith(prefix)}

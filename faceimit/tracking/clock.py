@@ -44,6 +44,17 @@ class Clock(Timer):
             return super().time_elapsed(stage)
         return self._now
 
+    def on_fit_start(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+        """Nothing yet: Lightning would leave at once, with nothing validated."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on with the time; a resumed run whose time is over only has the epoch's end that it has not had yet."""
+        super().on_train_start(trainer, pl_module)
+        self._check_time_remaining(trainer)
+        epochs = trainer.fit_loop.epoch_progress.current
+        if trainer.should_stop and epochs.started > epochs.processed:
+            _end_epoch(trainer)
+
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Read the time."""
         step = trainer.fit_loop.epoch_loop.batch_progress.total.ready - 1
@@ -61,6 +72,16 @@ class Clock(Timer):
         if trainer.is_global_zero:
             lines = [f"{step},{seconds!r}" for step, seconds in enumerate(self.seconds)]
             write_text(self.path, "\n".join(["step,seconds", *lines]) + "\n")
+
+
+def _end_epoch(trainer: Trainer) -> None:
+    """Do what Lightning does when training ends after a step, from a checkpoint saved right after that step."""
+    loop = trainer.fit_loop
+    trainer.validating = True
+    loop.epoch_loop.val_loop.run()
+    trainer.training = True
+    loop.epoch_loop.reset()  # the step counts as done now
+    loop.on_advance_end()
 
 
 def read_clock(path: Path) -> list[float]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
@@ -83,9 +85,18 @@ class CsvLogger(Logger):
         if self._rows:
             self.flush()
 
+    def log_step(self, trainer: Trainer) -> None:
+        """Add what Lightning logs once all are done with the step's end: a checkpoint that is saved before that, by a
+        run that is then stopped or killed, would lack it for good.
+        """
+        connector = trainer._logger_connector
+        row = connector.metrics["log"]
+        if row and connector.should_update_logs:
+            self.log_metrics({**row, "epoch": trainer.current_epoch}, trainer.global_step - 1)
+
     def row(self, step: int) -> dict[str, float]:
-        """What was logged at a step."""
-        return {name: float(value) for name, value in self._rows.get(step, {}).items()}
+        """What was logged at a step, as the float32 that it was."""
+        return {name: float(np.float32(value)) for name, value in self._rows.get(step, {}).items()}
 
     @rank_zero_only
     def save_table(self, name: str, rows: Sequence[Row]) -> None:

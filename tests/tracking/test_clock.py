@@ -10,10 +10,15 @@ class Trainer:
     """As much of one as the clock asks for."""
 
     is_global_zero = True
+    should_stop = False
 
     def __init__(self):
         self.fit_loop = self.epoch_loop = self.batch_progress = self.total = self
-        self.ready = 0
+        self.strategy = self.epoch_progress = self.current = self
+        self.ready = self.started = self.processed = 0
+
+    def broadcast(self, value):
+        return value
 
     def step(self, clock):
         self.ready += 1
