@@ -5,15 +5,16 @@ torch's own, which a resumed run repeats.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from faceimit.data.geometry import move_frames, move_points
-from faceimit.errors import InputError
 from faceimit.face.controls import MIRROR, MIRROR_SIGN
 from faceimit.face.landmarks import MIRROR as LANDMARK_MIRROR
+from faceimit.ranges import Share, Weight
 
 
 @dataclass(frozen=True)
@@ -31,27 +32,17 @@ class ControlStrength:
         noise: largest standard deviation of the sensor noise, in grey levels of 255.
     """
 
-    flip: float = 0.5
-    rotation: float = 1.0
-    scale: float = 0.02
-    shift: float = 0.01
-    light: float = 0.3
-    colour: float = 0.1
-    blur: float = 0.2
-    noise: float = 6.0
+    flip: Share = 0.5
+    rotation: Weight = 1.0
+    scale: Weight = 0.02
+    shift: Weight = 0.01
+    light: Weight = 0.3
+    colour: Weight = 0.1
+    blur: Share = 0.2
+    noise: Weight = 6.0
 
 
-def control_strength(values: Mapping[str, float]) -> ControlStrength:
-    """Augmentation with some fields changed.
-
-    Raises:
-        InputError: an unknown field.
-    """
-    valid = [field.name for field in fields(ControlStrength)]
-    unknown = sorted(set(values) - set(valid))
-    if unknown:
-        raise InputError(f"unknown augmentation {', '.join(unknown)}, valid names: {', '.join(valid)}")
-    return ControlStrength(**values)
+Augmentation = Annotated[Mapping[str, float], ControlStrength]
 
 
 def augment(

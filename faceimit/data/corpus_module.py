@@ -2,7 +2,6 @@
 
 import hashlib
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any, Literal
 
 from faceimit.data.corpora import Problem
 from faceimit.data.crop_cache import make_crops
-from faceimit.data.datamodule import SPLITS, ClipData
+from faceimit.data.datamodule import SPLITS, Augmentation, ClipData
 from faceimit.data.gather import Gathered, gather, lacking, listed, no_shared_identity, without_empty_splits
 from faceimit.data.store import Store
 from faceimit.data.stored import LazyClip
 from faceimit.data.whole import written_whole
 from faceimit.errors import InputError
+from faceimit.ranges import Count, Frames, PartShare, Positive, Side, Weight, Whole
 
 
 class CorpusClips(ClipData):
@@ -49,24 +49,24 @@ class CorpusClips(ClipData):
         root: str | None = None,
         store: str | None = None,
         cache: str = ".cache",
-        val_share: float | None = None,
-        test_share: float | None = None,
-        split_seed: int | None = None,
+        val_share: PartShare | None = None,
+        test_share: PartShare | None = None,
+        split_seed: Whole | None = None,
         annotator: str | None = "mediapipe",
         model: str | None = None,
-        processes: int = 1,
-        size: int = 128,
-        max_frames: int = 1000,
+        processes: Count = 1,
+        size: Side = 128,
+        max_frames: Frames = 1000,
         crops: Literal["video", "jpeg"] = "video",
         verify: bool = False,
-        window: int = 24,
-        batch_size: int = 6,
-        steps: int | None = None,
-        candidates: int = 2,
-        augmentation: Mapping[str, float] | None = None,
-        c_ref: float | None = None,
-        workers: int = 0,
-        memory: float = 2e9,
+        window: Frames = 24,
+        batch_size: Count = 6,
+        steps: Count | None = None,
+        candidates: Count = 2,
+        augmentation: Augmentation | None = None,
+        c_ref: Positive | None = None,
+        workers: Whole = 0,
+        memory: Weight = 2e9,
     ) -> None:
         super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
         if root is None and store is None:

@@ -8,7 +8,7 @@ A training batch holds windows: ``frames`` uint8 (B, T, 3, S, S), ``score``, ``c
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -20,10 +20,11 @@ from faceimit.data.geometry import move_batch
 from faceimit.data.sharding import as_given, measured, own, own_steps
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, reference_change
-from faceimit.errors import InputError
 from faceimit.face.records import Clip
+from faceimit.ranges import Count, Frames, Positive, RenderSeed, Seed, Share, Side, Splits, Weight, Whole
 
 SPLITS = ("train", "val", "test")
+Augmentation = Annotated[Mapping[str, float], Strength]
 
 
 class ClipData(pl.LightningDataModule):
@@ -40,20 +41,22 @@ class ClipData(pl.LightningDataModule):
         memory: bytes of frames kept in memory, a split.
     """
 
+    kind = "clips of faces"
+
     def __init__(
         self,
-        window: int = 24,
-        batch_size: int = 6,
-        steps: int | None = None,
-        candidates: int = 2,
-        augmentation: Mapping[str, float] | None = None,
-        c_ref: float | None = None,
-        workers: int = 0,
-        memory: float = 2e9,
+        window: Frames = 24,
+        batch_size: Count = 6,
+        steps: Count | None = None,
+        candidates: Count = 2,
+        augmentation: Augmentation | None = None,
+        c_ref: Positive | None = None,
+        workers: Whole = 0,
+        memory: Weight = 2e9,
     ) -> None:
         super().__init__()
         self.window, self.batch_size, self.steps, self.candidates = window, batch_size, steps, candidates
-        self.strength = None if augmentation is None else strength_from(augmentation)
+        self.strength = None if augmentation is None else Strength(**augmentation)
         self.workers, self.memory = workers, memory
         self._c_ref = c_ref
         self._corpora: dict[str, Corpus] = {}
@@ -141,24 +144,21 @@ class SyntheticFaces(ClipData):
     def __init__(
         self,
         root: str,
-        clips: Mapping[str, int],
-        frames: int = 100,
-        size: int = 128,
-        seed: int = 0,
-        renderers: int | None = None,
-        window: int = 24,
-        batch_size: int = 6,
-        steps: int | None = None,
-        candidates: int = 2,
-        augmentation: Mapping[str, float] | None = None,
-        c_ref: float | None = None,
-        workers: int = 0,
-        memory: float = 2e9,
+        clips: Splits,
+        frames: Frames = 100,
+        size: Side = 128,
+        seed: RenderSeed = 0,
+        renderers: Whole | None = None,
+        window: Frames = 24,
+        batch_size: Count = 6,
+        steps: Count | None = None,
+        candidates: Count = 2,
+        augmentation: Augmentation | None = None,
+        c_ref: Positive | None = None,
+        workers: Whole = 0,
+        memory: Weight = 2e9,
     ) -> None:
         super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
-        missing = [split for split in SPLITS if split not in clips]
-        if missing:
-            raise InputError(f"clips names no number for {', '.join(missing)}, try data.clips.{missing[0]}=16")
         self.root, self.clips, self.frames, self.size, self.seed = Path(root), dict(clips), frames, size, seed
         self.renderers = renderers
 
@@ -190,19 +190,19 @@ class RealClips(ClipData):
         root: str,
         cache: str,
         names: Mapping[str, list[str]],
-        size: int = 128,
-        rendered: int = 0,
-        rendered_share: float = 0.5,
+        size: Side = 128,
+        rendered: Whole = 0,
+        rendered_share: Share = 0.5,
         rendered_root: str = ".cache/rendered",
-        seed: int = 0,
-        window: int = 24,
-        batch_size: int = 6,
-        steps: int | None = None,
-        candidates: int = 2,
-        augmentation: Mapping[str, float] | None = None,
-        c_ref: float | None = None,
-        workers: int = 0,
-        memory: float = 2e9,
+        seed: Seed = 0,
+        window: Frames = 24,
+        batch_size: Count = 6,
+        steps: Count | None = None,
+        candidates: Count = 2,
+        augmentation: Augmentation | None = None,
+        c_ref: Positive | None = None,
+        workers: Whole = 0,
+        memory: Weight = 2e9,
     ) -> None:
         super().__init__(window, batch_size, steps, candidates, augmentation, c_ref, workers, memory)
         self.root, self.cache, self.size, self.seed = root, cache, size, seed
@@ -226,16 +226,3 @@ class RealClips(ClipData):
 
             found += prepare(self.rendered_root, "train", self.rendered, self.seed, 100, self.size, flow=False)
         return found
-
-
-def strength_from(values: Mapping[str, float]) -> Strength:
-    """Augmentation with some fields changed.
-
-    Raises:
-        InputError: an unknown field.
-    """
-    try:
-        return Strength(**values)
-    except TypeError as error:
-        valid = ", ".join(Strength.__dataclass_fields__)
-        raise InputError(f"unknown augmentation in {sorted(values)}, valid names: {valid}") from error

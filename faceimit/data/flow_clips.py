@@ -1,6 +1,6 @@
 """Rendered clips with exact flow for `experiment=flow`: clean windows to train on, clean and noisy clips to measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from faceimit.data.matte import Layers, layers_path, prepare_layers
 from faceimit.data.sharding import fewest, measured, own, shuffled
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
+from faceimit.ranges import Count, Frames, RenderSeed, Side, Splits, Whole
 
 FIRST_LAYER_PERSON = 50_000  # a training identity that no clip of a corpus of fewer than 50,000 shows
 
@@ -105,20 +106,22 @@ class FlowClips(LightningDataModule):
         renderers: processes that render; None: one a core.
     """
 
+    kind = "clips with exact flow"
+
     def __init__(
         self,
         root: str,
-        clips: Mapping[str, int],
-        frames: int = 60,
-        size: int = 128,
-        window: int = 5,
-        batch_size: int = 4,
-        seed: int = 0,
-        workers: int = 0,
+        clips: Splits,
+        frames: Frames = 60,
+        size: Side = 128,
+        window: Frames = 5,
+        batch_size: Count = 4,
+        seed: RenderSeed = 0,
+        workers: Whole = 0,
         with_flow: bool = False,
-        people: int = 24,
+        people: Whole = 24,
         extra: Sequence[str] = (),
-        renderers: int | None = None,
+        renderers: Whole | None = None,
     ) -> None:
         super().__init__()
         self.root, self.clips, self.frames, self.size = Path(root), dict(clips), frames, size

@@ -1,6 +1,8 @@
 """Augmentation of single faces: pictures change as cameras, trackers and hands change them, landmarks follow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -8,6 +10,7 @@ import numpy as np
 from faceimit.data.film import add_noise, relight
 from faceimit.face.landmarks import GROUPS, MIRROR
 from faceimit.face.pose import pose_from_rotation, rotation_from_pose
+from faceimit.ranges import Share, Weight
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,22 @@ class FaceStrength:
         jpeg: probability of compression.
     """
 
-    flip: float = 0.5
-    rotation: float = 8.0
-    scale: float = 0.12
-    shift: float = 0.06
-    light: float = 0.4
-    colour: float = 0.15
-    grey: float = 0.1
-    shade: float = 0.5
-    noise: float = 6.0
-    blur: float = 0.15
-    coarse: float = 0.1
-    occlusion: float = 0.25
-    jpeg: float = 0.15
+    flip: Share = 0.5
+    rotation: Weight = 8.0
+    scale: Weight = 0.12
+    shift: Weight = 0.06
+    light: Weight = 0.4
+    colour: Weight = 0.15
+    grey: Share = 0.1
+    shade: Share = 0.5
+    noise: Weight = 6.0
+    blur: Share = 0.15
+    coarse: Share = 0.1
+    occlusion: Share = 0.25
+    jpeg: Share = 0.15
+
+
+Augmentation = Annotated[Mapping[str, float], FaceStrength]
 
 
 def augment_face(face: Face, donor: np.ndarray, strength: FaceStrength, generator: np.random.Generator) -> Face:

@@ -18,13 +18,14 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from faceimit.data.clipfile import load_clip
-from faceimit.data.landmark_augment import Face, FaceStrength, augment_face
+from faceimit.data.landmark_augment import Augmentation, Face, FaceStrength, augment_face
 from faceimit.data.sharding import as_given, measured, own_steps
 from faceimit.data.stored import LazyClip
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import BLENDSHAPES
 from faceimit.face.landmarks import COUNT, GROUPS
 from faceimit.face.records import Clip
+from faceimit.ranges import Count, Frames, Positive, RenderSeed, Share, Side, Splits, Whole
 
 SPLITS = ("train", "val", "test")
 CATEGORIES = ("profile", "frontal", "head_up", "head_down", "expression", "occlusion")
@@ -194,19 +195,21 @@ class LandmarkFaces(pl.LightningDataModule):
         workers: loader processes.
     """
 
+    kind = "single faces with landmarks"
+
     def __init__(
         self,
         root: str,
-        people: Mapping[str, int],
-        frames: int = 8,
-        fps: float = 1.5,
-        turns: Sequence[float] = (1.0, 2.5),
-        size: int = 128,
-        seed: int = 0,
-        renderers: int | None = None,
-        batch_size: int = 16,
-        steps: int | None = None,
-        augmentation: Mapping[str, float] | None = None,
+        people: Splits,
+        frames: Frames = 8,
+        fps: Positive = 1.5,
+        turns: Sequence[Positive] = (1.0, 2.5),
+        size: Side = 128,
+        seed: RenderSeed = 0,
+        renderers: Whole | None = None,
+        batch_size: Count = 16,
+        steps: Count | None = None,
+        augmentation: Augmentation | None = None,
         corpora: Mapping[str, str] | None = None,
         annotator: str | None = "mediapipe",
         model: str | None = None,
@@ -214,13 +217,10 @@ class LandmarkFaces(pl.LightningDataModule):
         real: str | None = None,
         real_names: Sequence[str] = (),
         real_cache: str | None = None,
-        real_share: float = 0.5,
-        workers: int = 0,
+        real_share: Share = 0.5,
+        workers: Whole = 0,
     ) -> None:
         super().__init__()
-        missing = [split for split in SPLITS if split not in people]
-        if missing:
-            raise InputError(f"people names no number for {', '.join(missing)}, try data.people.{missing[0]}=64")
         if not turns or min(people[split] for split in SPLITS) < len(turns):
             raise InputError(
                 f"expected at least {len(turns)} people a split, one for each of turns, got {dict(people)}"
@@ -228,7 +228,7 @@ class LandmarkFaces(pl.LightningDataModule):
         self.root, self.people, self.frames, self.fps = Path(root), dict(people), frames, fps
         self.turns, self.size, self.seed, self.renderers = tuple(turns), size, seed, renderers
         self.batch_size, self.steps, self.workers = batch_size, steps, workers
-        self.strength = face_strength(augmentation) if augmentation is not None else None
+        self.strength = None if augmentation is None else FaceStrength(**augmentation)
         self.corpora, self.cache = dict(corpora or {}), cache
         self.annotator, self.model = annotator, model
         self.real, self.real_share = real, real_share
@@ -341,16 +341,3 @@ class LandmarkFaces(pl.LightningDataModule):
 
 
 _AS_IT_IS = FaceStrength(**dict.fromkeys(FaceStrength.__dataclass_fields__, 0.0))
-
-
-def face_strength(values: Mapping[str, float]) -> FaceStrength:
-    """Augmentation with some fields changed.
-
-    Raises:
-        InputError: an unknown field.
-    """
-    unknown = sorted(set(values) - set(FaceStrength.__dataclass_fields__))
-    if unknown:
-        valid = ", ".join(FaceStrength.__dataclass_fields__)
-        raise InputError(f"unknown augmentation {', '.join(unknown)}, valid names: {valid}")
-    return FaceStrength(**values)

@@ -17,6 +17,7 @@ from faceimit.data.pair_values import OnError
 from faceimit.data.pairs import PairTable, read_pairs, split_by_frame, split_by_sequence
 from faceimit.data.sharding import measured, shuffled
 from faceimit.errors import InputError
+from faceimit.ranges import Count, MidShare, Seed, Side, Whole
 
 Sample = dict[str, Any]
 _log = logging.getLogger(__name__)
@@ -66,22 +67,24 @@ class ControlPairs(pl.LightningDataModule):
         workers: loader processes.
     """
 
+    kind = "pictures with control values"
+
     def __init__(
         self,
         root: str,
         cache: str = ".cache/pairs",
-        size: int = 128,
+        size: Side = 128,
         crop: Crop = "resize",
         split: Literal["sequence", "frame"] = "sequence",
-        test_share: float = 0.2,
-        val_share: float = 0.1,
-        seed: int = 0,
+        test_share: MidShare = 0.2,
+        val_share: MidShare = 0.1,
+        seed: Seed = 0,
         names: list[str] | None = None,
         sequence: str | None = None,
-        block: int | None = None,
+        block: Count | None = None,
         on_error: OnError = "refuse",
-        batch_size: int = 64,
-        workers: int = 0,
+        batch_size: Count = 64,
+        workers: Whole = 0,
     ) -> None:
         super().__init__()
         self.root, self.cache, self.size, self.crop, self.split = root, cache, size, crop, split

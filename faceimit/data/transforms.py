@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from faceimit.face import blendshapes
+from faceimit.ranges import Share, Weight
 
 # Velocity columns: 52 blendshapes, yaw, pitch, roll; a mirrored head turns and tilts the other way.
 MIRROR = np.array([*blendshapes.MIRROR, 52, 53, 54])
@@ -42,19 +43,19 @@ class Strength:
         occlusion: probability of a still, flat patch over part of the picture.
     """
 
-    flip: float = 0.5
-    reverse: float = 0.3
-    rotation: float = 10.0
-    scale: float = 0.18
-    shift: float = 0.07
-    drift: float = 0.02
-    light: float = 0.4
-    colour: float = 0.15
-    noise: float = 7.0
-    blur: float = 0.3
-    resolution: float = 0.15
-    compression: float = 0.15
-    occlusion: float = 0.2
+    flip: Share = 0.5
+    reverse: Share = 0.3
+    rotation: Weight = 10.0
+    scale: Weight = 0.18
+    shift: Weight = 0.07
+    drift: Weight = 0.02
+    light: Weight = 0.4
+    colour: Weight = 0.15
+    noise: Weight = 7.0
+    blur: Share = 0.3
+    resolution: Share = 0.15
+    compression: Share = 0.15
+    occlusion: Share = 0.2
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from faceimit.data.sharding import OwnBatches, measured, processes
 from faceimit.data.synthetic.robot_pairs import ROBOT, PairSequence, Settings, load_sequence, prepare
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
+from faceimit.ranges import Count, Frames, MidShare, PartShare, RenderSeed, Side, Splits, Whole
 
 Sample = dict[str, Any]
 SPLITS = ("train", "val", "test")
@@ -124,40 +125,35 @@ class VirtualPairs(pl.LightningDataModule):
         workers: loader processes.
     """
 
+    kind = "pictures with control values"
+
     def __init__(
         self,
         root: str,
-        sequences: Mapping[str, int],
-        frames: int = 24,
-        size: int = 128,
-        seed: int = 0,
-        held: float = 0.08,
+        sequences: Splits,
+        frames: Frames = 24,
+        size: Side = 128,
+        seed: RenderSeed = 0,
+        held: MidShare = 0.08,
         humans: bool = True,
-        performances: int = 0,
+        performances: Whole = 0,
         performances_root: str | None = None,
-        performances_seed: int = 0,
+        performances_seed: RenderSeed = 0,
         real: str | None = None,
         real_names: Mapping[str, Sequence[str]] | None = None,
         real_cache: str | None = None,
-        real_share: float = 0.2,
-        every: int = 3,
-        batch_size: int = 64,
-        renderers: int | None = None,
-        workers: int = 0,
+        real_share: PartShare = 0.2,
+        every: Count = 3,
+        batch_size: Count = 64,
+        renderers: Whole | None = None,
+        workers: Whole = 0,
     ) -> None:
         super().__init__()
-        missing = [split for split in SPLITS if split not in sequences]
-        if missing:
-            raise InputError(f"sequences names no number for {missing[0]}, try data.sequences.{missing[0]}=20")
         few = [split for split in SPLITS if sequences[split] < 2]
         if few:
             raise InputError(
                 f"expected at least 2 sequences but got {sequences[few[0]]}, try data.sequences.{few[0]}=5"
             )
-        if not 0 < held < 1:
-            raise InputError(f"expected held to be a share between 0 and 1 but got {held:g}")
-        if not 0 <= real_share < 1:
-            raise InputError(f"expected real_share to be a share from 0 to below 1 but got {real_share:g}")
         if performances and performances_root is None:
             raise InputError("performances need a folder, try data.performances_root=.cache/rendered")
         if unknown := sorted(set(real_names or {}) - set(SPLITS)):

@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 
-from faceimit.data.control_augment import augment, control_strength
+from faceimit.data.control_augment import Augmentation, ControlStrength, augment
 from faceimit.data.sharding import anybody, once
 from faceimit.errors import InputError
 from faceimit.face.controls import CONTROLS, NAMES, NEUTRAL, SPAN
@@ -16,6 +16,7 @@ from faceimit.losses.control import control_loss, known_controls, matching_loss,
 from faceimit.metrics.control import NAMES_OF_ERRORS, ControlErrors
 from faceimit.nets.mapper import ControlMapper, load_mapper
 from faceimit.nets.placement import STEADY, in_face, placed, points_at, shaken
+from faceimit.ranges import Count, PartShare, Positive, Side, Weight, Whole
 from faceimit.tasks.schedule import adamw_with_cosine
 
 NET_ARGUMENTS = ("backbone", "size", "width", "channels", "hidden", "dropout")
@@ -42,6 +43,7 @@ class ControlTask(pl.LightningModule):
         warmup: steps until the peak; then the rate falls along a cosine to 1 % at the end.
     """
 
+    learns_from = "pictures with control values"
     metrics = (
         *(f"train/{name}" for name in ("loss", "controls", "points", "finder", "matching")),
         *(f"{stage}/{name}{kind}" for stage in ("val", "test") for name in NAMES_OF_ERRORS for kind in SETS.values()),
@@ -52,21 +54,21 @@ class ControlTask(pl.LightningModule):
     def __init__(
         self,
         backbone: str = "compact",
-        size: int = 96,
-        width: int = 64,
-        channels: int = 8,
-        hidden: int = 64,
-        dropout: float = 0.0,
+        size: Side = 96,
+        width: Count = 64,
+        channels: Count = 8,
+        hidden: Count = 64,
+        dropout: PartShare = 0.0,
         start: str = "none",
         loss: Literal["huber", "mse"] = "huber",
-        delta: float = 0.2,
-        human: float = 1.0,
-        points: float = 1.0,
-        matching: float = 0.0,
-        augmentation: Mapping[str, float] | None = None,
-        lr: float = 2e-3,
-        weight_decay: float = 1e-3,
-        warmup: int = 100,
+        delta: Positive = 0.2,
+        human: Weight = 1.0,
+        points: Weight = 1.0,
+        matching: Weight = 0.0,
+        augmentation: Augmentation | None = None,
+        lr: Positive = 2e-3,
+        weight_decay: Weight = 1e-3,
+        warmup: Whole = 100,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()
@@ -74,7 +76,7 @@ class ControlTask(pl.LightningModule):
         if start != "none":
             load_start(self.net, start)
         self.net = self.net.to(memory_format=torch.channels_last)
-        self.strength = None if augmentation is None else control_strength(augmentation)
+        self.strength = None if augmentation is None else ControlStrength(**augmentation)
         self.errors = nn.ModuleDict({kind: ControlErrors() for kind in SETS})
         self._tables: dict[str, list[dict[str, Any]]] = {}
         self._shown: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None

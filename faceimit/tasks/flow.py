@@ -20,6 +20,7 @@ from faceimit.metrics.flow import EndPointError, endpoint_error
 from faceimit.metrics.flow_chain import chained_flow
 from faceimit.nets.fastflownet import FastFlowNet, FlowPyramid, load_flow_weights
 from faceimit.nets.warp import warp
+from faceimit.ranges import Count, Positive, Side, Weight, Whole
 
 GAPS = (1, 2, 4)
 SLICES = ("EPE", "EPE_moving", "EPE_noisy", "EPE_clean", "EPE_gap2", "EPE_gap4")
@@ -57,31 +58,30 @@ class FlowTask(LightningModule):
         weights: "none", "shipped" or a file.
     """
 
+    learns_from = "clips with exact flow"
     metrics = _names()
     monitor = ("val/EPE", "min")
 
     def __init__(
         self,
-        lr: float = 8e-4,
-        weight_decay: float = 1e-4,
-        warmup: int = 100,
-        ssim: float = 1.0,
-        brightness: float = 0.0,
-        census: float = 0.0,
-        smoothness: float = 0.0,
+        lr: Positive = 8e-4,
+        weight_decay: Weight = 1e-4,
+        warmup: Whole = 100,
+        ssim: Weight = 1.0,
+        brightness: Weight = 0.0,
+        census: Weight = 0.0,
+        smoothness: Weight = 0.0,
         occlusion: bool = False,
-        known_warp: float = 1.0,
-        supervised: float = 0.0,
-        denoise: float = 0.7,
+        known_warp: Weight = 1.0,
+        supervised: Weight = 0.0,
+        denoise: Weight = 0.7,
         corrupt: bool = True,
-        gap: int = 4,
-        crop: int = 96,
+        gap: Count = 4,
+        crop: Side = 96,
         net: Mapping[str, Any] | None = None,
         weights: str = "none",
     ) -> None:
         super().__init__()
-        if min(ssim, brightness, census, smoothness, known_warp, supervised) < 0:
-            raise InputError("expected every flow loss weight to be 0 or more, set 0 to switch a term off")
         self.save_hyperparameters()
         self.net = load_flow_weights(FastFlowNet(**dict(net or {})), weights).to(memory_format=torch.channels_last)
         stages = {stage: nn.ModuleDict({name: EndPointError() for name in SLICES}) for stage in ("val", "test")}

@@ -21,6 +21,7 @@ from faceimit.metrics.correlation import pearson
 from faceimit.metrics.keyframe import NAMES, KeyframeErrors
 from faceimit.nets.fastflownet import load_flow_weights
 from faceimit.nets.keyframe import SCALES, KeyframeNet, KeyframeOutput, score_clip
+from faceimit.ranges import Count, PartShare, Positive, Side, Weight, Whole
 from faceimit.tasks import pictures
 from faceimit.tasks.clip_records import Scored, clip_rows, score_records
 from faceimit.tasks.flow_cache import FlowCache, as_float, fill
@@ -57,6 +58,7 @@ class KeyframeTask(pl.LightningModule):
         steps: of the whole training, for the schedule; null: the trainer's epochs times its batches.
     """
 
+    learns_from = "clips of faces"
     metrics = (
         *(f"train/{name}" for name in ("loss", *LOSSES)),
         *(f"val/{name}" for name in ("loss", "mse", "slope", "correlation", *NAMES)),
@@ -70,32 +72,32 @@ class KeyframeTask(pl.LightningModule):
         flow: bool = True,
         inputs: Literal["pair", "frame"] = "pair",
         affine: bool = True,
-        size: int = 96,
-        width: int = 128,
-        kernels: Sequence[int] = (5, 3),
-        look_ahead: int = 3,
-        dropout: float = 0.5,
-        scales: int = SCALES,
+        size: Side = 96,
+        width: Count = 128,
+        kernels: Sequence[Count] = (5, 3),
+        look_ahead: Whole = 3,
+        dropout: PartShare = 0.5,
+        scales: Count = SCALES,
         flow_weights: str = "shipped",
         start: str = "none",
-        joint: int | None = None,
-        joint_every: int = 1,
+        joint: Whole | None = None,
+        joint_every: Count = 1,
         reuse_flow: bool = False,
         flow_cache: str | None = None,
-        mse: float = 1.0,
-        slope: float = 2.0,
-        velocity: float = 10.0,
-        correlation: float = 0.0,
-        ssim: float = 0.1,
-        census: float = 0.0,
-        smoothness: float = 0.0,
+        mse: Weight = 1.0,
+        slope: Weight = 2.0,
+        velocity: Weight = 10.0,
+        correlation: Weight = 0.0,
+        ssim: Weight = 0.1,
+        census: Weight = 0.0,
+        smoothness: Weight = 0.0,
         occlusion: bool = False,
         optimizer: Literal["adamw", "sgd"] = "adamw",
-        lr: float = 1e-3,
-        flow_lr: float = 0.1,
-        weight_decay: float = 1e-2,
-        warmup: int = 30,
-        steps: int | None = None,
+        lr: Positive = 1e-3,
+        flow_lr: Weight = 0.1,
+        weight_decay: Weight = 1e-2,
+        warmup: Whole = 30,
+        steps: Count | None = None,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

@@ -15,6 +15,7 @@ from faceimit.face.landmarks import GROUPS
 from faceimit.losses.landmark import category_weight, pfld_loss, point_distance, pose_weight, scale_likelihood
 from faceimit.metrics.landmark import NAMES, Calibration, Jitter, LandmarkErrors
 from faceimit.nets.pfld import PFLD, TOLERANCE, Landmarks, confidence, load_pfld
+from faceimit.ranges import Positive, Share, Side, Weight, Whole
 from faceimit.tasks.schedule import adamw_with_cosine
 
 NET_ARGUMENTS = ("width", "size", "local")
@@ -41,6 +42,7 @@ class LandmarkTask(pl.LightningModule):
         warmup: steps until the peak; then the rate falls along a cosine to 1 % at the end.
     """
 
+    learns_from = "single faces with landmarks"
     metrics = (
         *(f"train/{name}" for name in ("loss", "points", "pose", "scale")),
         *(f"{stage}/{name}{kind}" for stage in ("val", "test") for name in NAMES for kind in ("", "_turned")),
@@ -50,19 +52,19 @@ class LandmarkTask(pl.LightningModule):
 
     def __init__(
         self,
-        width: float = 0.25,
-        size: int = 112,
+        width: Positive = 0.25,
+        size: Side = 112,
         local: bool = True,
         start: str = "none",
         norm: Literal["squared", "distance"] = "distance",
-        floor: float = 1.0,
-        categories: float = 0.5,
-        pose: float = 1.0,
-        parts: float = 0.3,
-        scale: float = 0.1,
-        lr: float = 2e-3,
-        weight_decay: float = 1e-4,
-        warmup: int = 100,
+        floor: Weight = 1.0,
+        categories: Share = 0.5,
+        pose: Weight = 1.0,
+        parts: Weight = 0.3,
+        scale: Weight = 0.1,
+        lr: Positive = 2e-3,
+        weight_decay: Weight = 1e-4,
+        warmup: Whole = 100,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

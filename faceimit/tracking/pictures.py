@@ -6,6 +6,7 @@ from typing import Any
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
 
+from faceimit.ranges import Count
 from faceimit.tracking.loggers import CsvLogger, log_figure, log_table
 
 
@@ -19,7 +20,7 @@ class Pictures(Callback):
         every_epochs: epochs between pictures.
     """
 
-    def __init__(self, every_epochs: int = 1) -> None:
+    def __init__(self, every_epochs: Count = 1) -> None:
         self.every_epochs = every_epochs
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

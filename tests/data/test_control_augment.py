@@ -7,12 +7,10 @@ import torch
 from faceimit.data.control_augment import (
     ControlStrength,
     augment,
-    control_strength,
     filmed,
     mirrored_deviations,
     placements,
 )
-from faceimit.errors import InputError
 from faceimit.face.controls import INDEX, NAMES, from_normalised, mirrored, normalised
 
 NOTHING = {field.name: 0.0 for field in fields(ControlStrength)}
@@ -85,8 +83,3 @@ def test_the_same_seed_repeats_it():
         torch.manual_seed(3)
         found.append(augment(images, deviations, ControlStrength())[0])
     assert torch.equal(*found)
-
-
-def test_an_unknown_field_names_the_valid_ones():
-    with pytest.raises(InputError, match=r"blurr.*blur"):
-        control_strength({"blurr": 1.0})

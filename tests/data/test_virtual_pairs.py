@@ -139,10 +139,7 @@ def test_a_damaged_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sequences": {"train": 5, "val": 5}}, "no number for test"),
         ({"sequences": {"train": 5, "val": 1, "test": 5}}, "at least 2 sequences but got 1"),
-        ({"held": 1.0}, "held"),
-        ({"real_share": 1.0}, "real_share"),
         ({"real_names": {"tests": ["a"]}}, "a split 'tests'"),
         ({"performances": 4}, "performances need a folder"),
     ],

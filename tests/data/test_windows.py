@@ -7,7 +7,7 @@ import torch
 
 from faceimit.data.clipfile import save_clip
 from faceimit.data.corpus import Corpus
-from faceimit.data.datamodule import ClipData, strength_from
+from faceimit.data.datamodule import ClipData
 from faceimit.data.labels import labels_of
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, longest_run, reference_change, usable_starts
@@ -144,8 +144,3 @@ def test_counts_say_what_was_trained_on():
     counts = Blobs(window=12, batch_size=2, c_ref=0.3).counts()
     assert counts["c_ref"] == pytest.approx(0.3)
     assert (counts["train/clips"], counts["val/frames"], counts["test/valid"]) == (2, 80, 80)
-
-
-def test_unknown_augmentation_is_named():
-    with pytest.raises(InputError, match="unknown augmentation"):
-        strength_from({"noisee": 1.0})

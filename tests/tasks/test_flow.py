@@ -47,11 +47,6 @@ def test_supervision_needs_flow():
         FlowTask(ssim=0.0, known_warp=0.0, supervised=1.0).training_step(batch(flow=False))
 
 
-def test_negative_weights_are_refused():
-    with pytest.raises(InputError, match="0 or more"):
-        FlowTask(census=-1.0)
-
-
 def test_monitor_is_among_the_metrics():
     assert FlowTask.monitor[0] in FlowTask.metrics
     assert len(set(FlowTask.metrics)) == len(FlowTask.metrics)

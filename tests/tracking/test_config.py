@@ -47,13 +47,13 @@ def test_every_experiment_composes_with_every_profile(experiment, profile):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["seed=-1"], "expected seed to be 0 or more, at most .* but got -1"),
-        (["seed=abc"], "expected seed to be int but got 'abc'"),
-        (["budget.clips.train=0"], "expected budget.clips.train to be 1 or more but got 0"),
+        (["seed=-1"], "expected seed to be a whole number from 0 to 4294967295 but got -1"),
+        (["seed=abc"], "expected seed to be a whole number from 0 to 4294967295 but got 'abc'"),
+        (["budget.clips.train=0"], "expected budget.clips.train to be a whole number of 1 or more but got 0"),
         (["+trainer.fast=true"], "no configuration key 'fast' in trainer"),
         (["+flow.wights=none"], "no configuration key 'wights' in flow, did you mean 'weights'"),
         (["+lr=1"], "no configuration key .lr., did you mean .logger."),
-        (["callbacks.last.every_steps=0"], "expected callbacks.last.every_steps to be 1 or more"),
+        (["callbacks.last.every_steps=0"], "expected callbacks.last.every_steps to be a whole number of 1 or more"),
         (["trainer.max_epochs=many"], "expected trainer.max_epochs to be .* but got 'many'"),
     ],
 )
