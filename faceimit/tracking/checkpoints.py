@@ -17,7 +17,6 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from faceimit.data.sharding import largest
 from faceimit.errors import InputError
-from faceimit.ranges import Count
 from faceimit.tracking.files import write_bytes
 from faceimit.tracking.loggers import CsvLogger
 from faceimit.tracking.stopping import Requests, Terminated
@@ -158,7 +157,7 @@ class LastCheckpoint(Checkpoint):
         every_steps: steps between saves after that.
     """
 
-    def __init__(self, first_step: Count = 10, every_steps: Count = 200) -> None:
+    def __init__(self, first_step: int = 10, every_steps: int = 200) -> None:
         self.first_step = first_step
         self.every_steps = every_steps
         self._requests = Requests()
