@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from faceimit.ranges import Count, Positive, Whole
 from faceimit.tasks.schedule import time_used
 
 EXPERIMENT = ["experiment=keyframe_multitask", "profile=tiny", "logger=none", "trainer.accelerator=cpu"]
@@ -43,7 +44,7 @@ class Line(Dataset):
 
 
 class DummyData(pl.LightningDataModule):
-    def __init__(self, batch_size: int = 4, workers: int = 0):
+    def __init__(self, batch_size: Count = 4, workers: Whole = 0):
         super().__init__()
         self.batch_size = batch_size
         self.workers = workers
@@ -61,7 +62,7 @@ class DummyTask(pl.LightningModule):
     metrics = ("val/loss", "val/F1", "test/loss")
     monitor = ("val/loss", "min")
 
-    def __init__(self, lr: float = 0.05, dropout: float = 0.2, seconds_a_step: float = 0.0, by_the_clock: bool = False):
+    def __init__(self, lr: Positive = 0.05, dropout: float = 0.2, seconds_a_step: float = 0.0, by_the_clock: bool = False):
         super().__init__()
         self.lr = lr
         self.by_the_clock = by_the_clock

@@ -129,10 +129,10 @@ def test_a_run_folder_is_not_overwritten(straight, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"task": {"_target_": "tests.dummy.DummyTask", "lr": -1.0}}, "expected task.lr to be more than 0"),
+        ({"task": {"_target_": "tests.dummy.DummyTask", "lr": -1.0}}, "expected task.lr to be a number above 0"),
         ({"task": {"_target_": "tests.dummy.DummyTask", "learning": 1.0}}, "no configuration key 'learning' in task"),
-        ({"task": {"_target_": "tests.dummy.DummyTask", "lr": "fast"}}, "expected task.lr to be float but got 'fast'"),
-        ({"data": {"_target_": "tests.dummy.DummyData", "batch_size": 0}}, "expected data.batch_size to be 1 or more"),
+        ({"task": {"_target_": "tests.dummy.DummyTask", "lr": "fast"}}, "expected task.lr to be a number above 0 but got 'fast'"),
+        ({"data": {"_target_": "tests.dummy.DummyData", "batch_size": 0}}, "expected data.batch_size to be a whole number of 1 or more"),
         ({"monitor": "val/F2"}, "monitor=val/F2 is not a metric of DummyTask, did you mean 'val/F1'"),
     ],
 )
@@ -158,8 +158,8 @@ def wait_for(path, process, seconds=60):
     assert path.exists(), process.communicate()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_ctrl_c_and_kill_leave_a_run_that_continues(tmp_path, number, code):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_ctrl_c_sigterm_and_kill_leave_a_run_that_continues(tmp_path, number, code):
     run = tmp_path / "run"
     arguments = [f"run_dir={run}", "budget.epochs=20", "callbacks.last.first_step=2", "callbacks.last.every_steps=1"]
     process = start(*arguments)
@@ -168,7 +168,7 @@ def test_ctrl_c_and_kill_leave_a_run_that_continues(tmp_path, number, code):
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
-    if number == signal.SIGINT:
+    if number != signal.SIGKILL:
         assert f"resume={run}" in errors
         assert "Traceback" not in errors
     step = state(run)["global_step"]
