@@ -5,6 +5,7 @@ in the file are applied; times come from the file, so a variable frame rate is k
 """
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,6 +22,8 @@ SLOWEST, FASTEST = 0.1, 1000.0  # frames per second; a file that claims others i
 PROBED_PACKETS = 600
 # A damaged stream is given up after this many packets in a row that do not decode (about 10 s of video).
 MAX_BAD_PACKETS = 300
+# A file that gives less of the frames, or of the seconds, that it says it holds is called truncated.
+LEAST_SHARE = 0.9
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,20 @@ class Frame:
 class VideoReader:
     """Iterate once over the frames of a video; a context manager that closes the file.
 
-    After the iteration ``note`` holds one sentence when the file was damaged, else None, and ``read`` the number of
-    frames delivered. Made by :func:`read_frames`.
+    After the iteration ``note`` holds one sentence when the file was damaged or cut short, else None, and ``read`` the
+    number of frames delivered. Made by :func:`read_frames`.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        self.note: str | None = None
         self.read = 0
+        self._damaged = False
+        self._end_s: float | None = None  # of the last frame, once the file has been read to its end
         self.info = probe(self.path)
         self._container = open_video(self.path)
         self._stream = video_stream(self._container, self.path)
         self._aspect = pixel_aspect(self._stream)
+        self._expected, self._length = self._stream.frames, _length(self._container, self._stream)
 
     def __enter__(self) -> "VideoReader":
         return self
@@ -80,6 +85,24 @@ class VideoReader:
 
     def close(self) -> None:
         self._container.close()
+
+    @property
+    def note(self) -> str | None:
+        """What is wrong with the file, as far as it was read."""
+        if not self._damaged and (self._end_s is None or not self._cut_short()):
+            return None
+        fault = "damaged" if self._damaged else "truncated"
+        if self._end_s is None:
+            return f"{self.path} is damaged: the frames that decode were used"
+        used = f"{self.read} of {self._expected} frames" if self._expected else f"{self.read} frames"
+        if self._length and not self._expected:
+            used += f", {self._end_s:.1f} of {self._length:.1f} s,"
+        return f"{self.path} is {fault}: {used} decode and were used"
+
+    def _cut_short(self) -> bool:
+        if self._expected:
+            return self.read < LEAST_SHARE * self._expected
+        return self._length is not None and self._end_s is not None and self._end_s < LEAST_SHARE * self._length
 
     def __iter__(self) -> Iterator[Frame]:
         """Frames in the order of display."""
@@ -92,7 +115,7 @@ class VideoReader:
 
     def _frames(self, wanted: set[int] | None) -> Iterator[Frame]:
         last = None if wanted is None else max(wanted)
-        clock = _Clock(1.0 / self.info.fps)
+        time_s, clock = 0.0, _Clock(1.0 / self.info.fps)
         for frame in self._decoded():
             time_s = clock.seconds(frame.time)
             if wanted is None or self.read in wanted:
@@ -100,34 +123,26 @@ class VideoReader:
             self.read += 1
             if last is not None and self.read > last:
                 return
-        self._note_missing()
+        self._end_s = time_s + 1.0 / self.info.fps if self.read else 0.0
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
         bad_in_a_row = 0
         for packet in _packets(self._container, self._stream):
             if packet is None:
-                self._note_damage()
+                self._damaged = True
                 return
             try:
                 frames = packet.decode()
             except av.error.EOFError:
                 return
             except av.FFmpegError:
-                self._note_damage()
+                self._damaged = True
                 bad_in_a_row += 1
                 if bad_in_a_row >= MAX_BAD_PACKETS:
                     return
                 continue
             bad_in_a_row = 0
             yield from frames
-
-    def _note_damage(self) -> None:
-        self.note = f"{self.path} is damaged: the frames that decode were used"
-
-    def _note_missing(self) -> None:
-        expected = self._stream.frames
-        if self.note is None and expected and self.read < 0.9 * expected:
-            self.note = f"{self.path} is truncated: {self.read} of {expected} frames decode and were used"
 
 
 class _Clock:
@@ -220,8 +235,8 @@ def probe(path: Path) -> VideoInfo:
         height, width = to_rgb(frame, pixel_aspect(stream)).shape[:2]
         fps = _steady_rate(stream)
         expected = stream.frames or None
-        if expected is None and stream.duration and stream.time_base and fps:
-            expected = round(float(stream.duration * stream.time_base) * fps)
+        if expected is None and fps and (length := _length(container, stream)):
+            expected = round(length * fps)
     fps = fps or _usual_rate(path)
     return VideoInfo(path, fps if SLOWEST <= fps <= FASTEST else DEFAULT_FPS, expected, width, height)
 
@@ -244,6 +259,17 @@ def pixel_aspect(stream: "av.VideoStream") -> float:
     """Width of a pixel over its height."""
     ratio = stream.sample_aspect_ratio
     return float(ratio) if ratio and 0.2 < float(ratio) < 5.0 else 1.0
+
+
+def _length(container: "av.container.InputContainer", stream: "av.VideoStream") -> float | None:
+    """Seconds of picture that a file says it holds, None where it does not say."""
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    told = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))  # Matroska's way
+    if told:
+        hours, minutes, seconds = (float(part) for part in told.groups())
+        return 3600 * hours + 60 * minutes + seconds
+    return container.duration / av.time_base if container.duration else None
 
 
 def _steady_rate(stream: "av.VideoStream") -> float | None:

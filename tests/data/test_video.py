@@ -88,8 +88,19 @@ def test_a_truncated_video_gives_what_decodes_with_a_note(tmp_path):
     path = video_files.cut(video_files.write(tmp_path / "a.mp4", noise, faststart=True), 0.6)
     video, frames = read(path)
     assert 5 < len(frames) < 25
-    assert "frames" in video.note
-    assert str(path) in video.note
+    assert video.note == f"{path} is damaged: {len(frames)} of 30 frames decode and were used"  # its last one is half
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mov", "flv"])
+def test_a_file_shorter_than_it_says_is_truncated_whatever_it_counts(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 255, (30, 48, 64, 3), dtype=np.uint8)
+    path = video_files.write(tmp_path / f"a.{suffix}", noise, faststart=suffix == "mov")
+    video, frames = read(path)
+    assert (len(frames), video.note, video.info.frames) == (30, None, 30)
+    video, frames = read(video_files.cut(path, 0.6))
+    assert 5 < len(frames) < 25
+    assert video.note.startswith(f"{path} is {'truncated' if suffix == 'mkv' else 'damaged'}: {len(frames)} ")
+    assert " of 30 frames" in video.note or ", 0.7 of 1.2 s, decode" in video.note
 
 
 def test_damage_in_the_middle_loses_only_some_frames(tmp_path):
@@ -99,8 +110,9 @@ def test_damage_in_the_middle_loses_only_some_frames(tmp_path):
     middle = len(content) // 2
     content[middle : middle + 3000] = bytes(3000)
     path.write_bytes(content)
-    _, frames = read(path)
-    assert len(frames) > 15
+    video, frames = read(path)
+    assert 15 < len(frames) < 30
+    assert video.note == f"{path} is damaged: {len(frames)} of 30 frames decode and were used"
 
 
 def test_one_frame_is_a_video(tmp_path):
