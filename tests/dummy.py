@@ -62,7 +62,9 @@ class DummyTask(pl.LightningModule):
     metrics = ("val/loss", "val/F1", "test/loss")
     monitor = ("val/loss", "min")
 
-    def __init__(self, lr: Positive = 0.05, dropout: float = 0.2, seconds_a_step: float = 0.0, by_the_clock: bool = False):
+    def __init__(
+        self, lr: Positive = 0.05, dropout: float = 0.2, seconds_a_step: float = 0.0, by_the_clock: bool = False
+    ):
         super().__init__()
         self.lr = lr
         self.by_the_clock = by_the_clock

@@ -131,8 +131,11 @@ def test_a_run_folder_is_not_overwritten(straight, tmp_path):
     [
         ({"task": {"_target_": "tests.dummy.DummyTask", "lr": -1.0}}, "expected task.lr to be a number above 0"),
         ({"task": {"_target_": "tests.dummy.DummyTask", "learning": 1.0}}, "no configuration key 'learning' in task"),
-        ({"task": {"_target_": "tests.dummy.DummyTask", "lr": "fast"}}, "expected task.lr to be a number above 0 but got 'fast'"),
-        ({"data": {"_target_": "tests.dummy.DummyData", "batch_size": 0}}, "expected data.batch_size to be a whole number of 1 or more"),
+        (
+            {"task": {"_target_": "tests.dummy.DummyTask", "lr": "fast"}},
+            "task.lr to be a number above 0 but got 'fast'",
+        ),
+        ({"data": {"_target_": "tests.dummy.DummyData", "batch_size": 0}}, "data.batch_size to be a whole number of 1"),
         ({"monitor": "val/F2"}, "monitor=val/F2 is not a metric of DummyTask, did you mean 'val/F1'"),
     ],
 )
