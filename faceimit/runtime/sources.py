@@ -107,10 +107,12 @@ class FolderSource:
 
     def pictures(self) -> Iterator[tuple[float, np.ndarray]]:
         """As :class:`Source`; what cannot be read is left out and noted."""
+        broken: list[Path] = []
         for i, path in enumerate(self.paths):
             image = cv2.imread(str(path), cv2.IMREAD_COLOR)
             if image is None:
-                self.note = f"{path} cannot be read as a picture and was left out"
+                broken.append(path)
+                self.note = f"{len(broken)} of {len(self.paths)} pictures cannot be read, the first is {broken[0]}"
                 continue
             yield i / self.fps, cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 

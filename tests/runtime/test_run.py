@@ -292,7 +292,8 @@ def test_a_folder_of_pictures(tmp_path):
 
     for t, image in enumerate(moving(40)):
         cv2.imwrite(str(tmp_path / f"{t:04d}.png"), image[..., ::-1])
-    (tmp_path / "0020.png").write_bytes(b"not a picture")
+    for name in ("0020.png", "0030.png"):
+        (tmp_path / name).write_bytes(b"not a picture")
     _, summary, _ = go((), source=FolderSource(tmp_path, 30.0))
-    assert summary["frames"] == 39
-    assert "0020.png" in summary["notes"][-1]
+    assert summary["frames"] == 38
+    assert summary["notes"][-1] == f"2 of 40 pictures cannot be read, the first is {tmp_path / '0020.png'}"
