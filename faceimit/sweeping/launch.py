@@ -216,8 +216,10 @@ def _spawn(trial: Trial, handle: int, threads: int | None) -> subprocess.Popen:
 
 def _outcome(trial: Trial, code: int) -> tuple[int, str]:
     if code == 0:
+        if trial.metric and trial.figure(trial.metric, maximize=True) is None:
+            return 1, f"it logged no {trial.metric}, or none that is a finite number"
         return 0, ""
-    if code in {INTERRUPTED, -signal.SIGINT, -signal.SIGTERM}:
+    if code in {INTERRUPTED, 128 + signal.SIGTERM, -signal.SIGINT, -signal.SIGTERM}:
         return INTERRUPTED, ""
     if code < 0:
         return code, f"killed by signal {-code}{' (out of memory?)' if code == -signal.SIGKILL else ''}"

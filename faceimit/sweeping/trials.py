@@ -22,7 +22,8 @@ from faceimit.tracking.files import write_json, write_text
 
 State = Literal["waiting", "complete", "stopped", "failed"]
 INTERRUPTED = 130
-WRITTEN = {"number": int, "chosen": dict, "values": dict, "module": str, "overrides": list}  # in trial.json
+# in trial.json
+WRITTEN = {"number": int, "chosen": dict, "values": dict, "module": str, "metric": str, "overrides": list}
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Trial:
         chosen: the optimiser's choice by parameter (:meth:`faceimit.sweeping.space.Parameter.axis`).
         values: what each parameter is set to.
         module: what trains it.
+        metric: that it is to log; "" for none.
         overrides: the words of its command line.
     """
 
@@ -43,6 +45,7 @@ class Trial:
     chosen: Mapping[str, Any]
     values: Mapping[str, Any]
     module: str
+    metric: str
     overrides: tuple[str, ...]
 
     @property
@@ -115,8 +118,8 @@ class SweepFolder:
         number = 1 + max((trial.number for trial in self.trials()), default=-1)
         folder = self.path / "trials" / f"{number:04d}-{uuid.uuid4().hex[:6]}"
         overrides = [*fixed, *sweep.overrides(values), _history_override(sweep)]
-        content = {"chosen": dict(chosen), "values": dict(values), "module": sweep.module, "overrides": overrides}
-        write_json(folder / "trial.json", {"number": number, **content})
+        about = {"number": number, "module": sweep.module, "metric": sweep.metric, "overrides": overrides}
+        write_json(folder / "trial.json", about | {"chosen": dict(chosen), "values": dict(values)})
         return read_trial(folder / "trial.json")
 
     def _claim(self, name: str, text: str, changed: str) -> None:

@@ -86,6 +86,12 @@ def test_failures_are_kept_with_their_reason_and_too_many_at_the_start_end_the_s
     assert trials[0].reason == "expected x to be good but got a bad one, try another"
 
 
+def test_a_trial_without_a_figure_has_failed(tmp_path):
+    (trial,) = run(tmp_path, read(tmp_path), 1, more=["figure=none"])
+    assert trial.state == "failed"
+    assert trial.reason == "it logged no val/F1, or none that is a finite number"
+
+
 def test_interrupting_leaves_trials_that_go_on(tmp_path):
     sweep = read(tmp_path)
     store = SweepFolder(tmp_path / "out")
