@@ -1,6 +1,7 @@
 """``faceimit-annotate``: faces, blendshapes, head pose and landmarks of a corpus of videos, in a store."""
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from faceimit.data.annotators.run import ENGINES, Report, annotate, shard, vars_
 from faceimit.data.corpora.listing import Listing, Problem
 from faceimit.data.corpora.registry import CORPORA, list_corpus
 from faceimit.errors import InputError
-from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.cli import CommandParser, between, run_command
 from faceimit.tracking.files import write_json
 
 DESCRIPTION = """\
@@ -127,7 +128,7 @@ def _show_table(title: str, problems: Sequence[Problem]) -> None:
 def _parser() -> CommandParser:
     parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-annotate")
     parser.add_argument(
-        "videos", type=_named, nargs="+", metavar="VIDEO_OR_FOLDER", help="videos, folders of videos, or a corpus' root"
+        "videos", type=Path, nargs="+", metavar="VIDEO_OR_FOLDER", help="videos, folders of videos, or a corpus' root"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="STORE", help="folder of the store, made if need be")
     parser.add_argument(
@@ -136,7 +137,7 @@ def _parser() -> CommandParser:
     parser.add_argument("--corpus", choices=tuple(CORPORA), default="videos", help="layout of the folder")
     parser.add_argument(
         "--workers",
-        type=_at_least_one,
+        type=between(int, 1, math.inf),
         metavar="N",
         help="files at a time (default: one for each core, of the cluster's with ray)",
     )
@@ -149,18 +150,6 @@ def _parser() -> CommandParser:
     )
     parser.add_argument("--shard", metavar="I/N", help="only the I-th of N shares; the store is not packed")
     return parser
-
-
-def _named(text: str) -> Path:
-    if not text:  # an unset variable of the shell; Path("") would be the current folder
-        raise argparse.ArgumentTypeError("expected a video or a folder but got an empty name")
-    return Path(text)
-
-
-def _at_least_one(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number of 1 or more but got {text}")
-    return int(text)
 
 
 if __name__ == "__main__":

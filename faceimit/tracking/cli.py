@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from faceimit.errors import InputError
@@ -29,6 +30,7 @@ class CommandParser(argparse.ArgumentParser):
             allow_abbrev=False,
             **options,  # type: ignore[arg-type]
         )
+        self.register("type", Path, _path)
         self.add_argument("--debug", action="store_true", help="show the traceback of an error")
 
     def error(self, message: str) -> NoReturn:
@@ -63,6 +65,12 @@ def clip_count(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number of clips, at least 1, but got {text}")
     return int(text)
+
+
+def _path(text: str) -> Path:
+    if not text.strip():  # an unset variable of the shell; Path("") would be the current folder
+        raise argparse.ArgumentTypeError("expected the name of a file or folder but got an empty one")
+    return Path(text)
 
 
 def did_you_mean(name: str, valid: Sequence[str] | dict) -> str:

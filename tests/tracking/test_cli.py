@@ -2,6 +2,7 @@ import argparse
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,6 +94,15 @@ def test_misspelt_options_and_missing_arguments():
         parser.parse_args(["--thta", "1"])
     with pytest.raises(InputError, match="expected one argument"):
         parser.parse_args(["--that"])
+
+
+@pytest.mark.parametrize("text", ["", " "])
+def test_a_path_has_a_name(text):
+    parser = CommandParser("It does.", "  it --that", prog="it")
+    parser.add_argument("video", type=Path)
+    with pytest.raises(InputError, match="expected the name of a file or folder but got an empty one"):
+        parser.parse_args([text])
+    assert parser.parse_args(["a b"]).video == Path("a b")
 
 
 def test_the_example_is_in_the_help(capsys):
