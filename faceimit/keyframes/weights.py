@@ -18,6 +18,7 @@ from faceimit.keyframes.search import SearchParams
 from faceimit.keyframes.stream import ChunkedScorer
 
 FORMAT = "faceimit-keyframe-1"
+USES = {"faceimit-landmarks": "faceimit-export --landmarks", "faceimit-mapper": "faceimit-export --mapping"}
 CROP = 128  # pixels: the networks are trained on crops of this side
 
 
@@ -134,7 +135,9 @@ def _unpack(content: bytes, named: str) -> TrainedNetwork:
 
     state, header = _tensors(content, named)
     if header["format"] != FORMAT:
-        raise InputError(f"{named}: format {header['format']!r} instead of {FORMAT!r}, train or fetch them again")
+        use = USES.get(header["format"].rpartition("-")[0])
+        remedy = f"they are for {use}" if use else "train or fetch them again"
+        raise InputError(f"{named}: format {header['format']!r} instead of {FORMAT!r}, {remedy}")
     net = KeyframeNet(**header["arguments"])
     net.load_state_dict(state)
     return TrainedNetwork(net, SearchParams(**header["search"]), header["name"], header.get("c_ref"))

@@ -23,6 +23,11 @@ from faceimit.tracking.files import write_bytes
 from faceimit.tracking.loggers import CsvLogger
 
 KEY = "faceimit"
+USES = {
+    "faceimit.tasks.keyframe.KeyframeTask": "faceimit-keyframes and faceimit.evaluate",
+    "faceimit.tasks.landmark.LandmarkTask": "faceimit-export --landmarks",
+    "faceimit.tasks.control.ControlTask": "faceimit-export --mapping",
+}
 ASKED_EVERY = 10  # batches: asking the other processes at each would slow every step
 
 
@@ -83,7 +88,8 @@ def load_task(path: str | Path, kind: str) -> Any:
     record = content.get(KEY, {})
     found = record.get("task", "an unknown task")
     if found != kind:
-        raise InputError(f"checkpoint {path} holds {found}, not {kind}, give one trained for that")
+        hint = f" (this one is for {USES[found]})" if found in USES else ""
+        raise InputError(f"checkpoint {path} holds {found}{hint}, not {kind}, give one trained for that")
     module, name = kind.rsplit(".", 1)
     kind_of_task = getattr(importlib.import_module(module), name)
     try:

@@ -49,7 +49,7 @@ def test_its_checkpoint_is_read_without_running_code_and_only_as_what_it_is(run)
     task = load_task(path, "faceimit.tasks.landmark.LandmarkTask")
     assert task.net_arguments() == {**SMALL, "local": True}
     assert float(task.shares[0] + task.shares[1]) == pytest.approx(1, abs=1e-5)
-    with pytest.raises(InputError, match=r"holds faceimit.tasks.landmark.LandmarkTask, not"):
+    with pytest.raises(InputError, match=r"LandmarkTask \(this one is for faceimit-export --landmarks\), not"):
         load_task(path, "faceimit.tasks.keyframe.KeyframeTask")
 
 
