@@ -24,6 +24,7 @@ from faceimit.runtime.signals import INTERRUPTED, TERMINATED, Signals
 from faceimit.runtime.sources import Source, open_source
 from faceimit.tracking.cli import CommandParser, run_command
 from faceimit.tracking.files import write_json, write_text
+from faceimit.tracking.stopping import Terminated
 
 DESCRIPTION = """\
 Drive a robot: it shows the expressions of the face in a camera, a stream or a video, at the frames that matter.
@@ -32,13 +33,13 @@ A checkpoint is exported once and its bundle kept beside it. Without --source a 
 --robot a simulated one follows. Speed, acceleration and jerk stay within the robot's limits; without a face it holds
 after 150 ms and goes to neutral; it rests at neutral at the end, after Ctrl-C and after an error. In a terminal, space
 or Esc stops it where it is at once, and q ends the run.
-Exit codes: 0 done, 2 bad input or failed, 130 stopped by Ctrl-C, SIGTERM or the emergency stop. The summary (--json) is
-written in every case in which the robot was driven."""
+Exit codes: 0 done, 2 bad input or failed, 130 stopped by Ctrl-C or the emergency stop, 143 by SIGTERM or a closed
+terminal. The summary (--json) is written in every case in which the robot was driven."""
 EXAMPLE = """\
   faceimit-deploy --checkpoint shipped --json summary.json --record recording"""
 SIMULATED = "simulated"
 FILES = {"page": "summary.html", "json": "summary.json", "rrd": "run.rrd"}
-STOPPED = {INTERRUPTED, TERMINATED, "emergency stop"}
+STOPPED = {INTERRUPTED, "emergency stop"}
 
 
 def main() -> None:
@@ -176,6 +177,8 @@ def _end(outcome: Outcome) -> None:
             raise outcome.error
         what = f"{type(outcome.error).__name__}: {outcome.error}"
         raise InputError(f"the run failed and the robot was brought to rest ({what}); see --debug") from outcome.error
+    if outcome.status == TERMINATED:
+        raise Terminated
     if outcome.status in STOPPED:
         raise KeyboardInterrupt
 

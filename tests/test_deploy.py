@@ -146,9 +146,11 @@ def test_a_run_that_fails_leaves_its_summary(bundle, video, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")], ids=["int", "term"]
+    ("number", "status", "code"),
+    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
+    ids=["int", "term"],
 )
-def test_signals_end_the_run_by_way_of_neutral(video, tmp_path, number, status):
+def test_signals_end_the_run_by_way_of_neutral(video, tmp_path, number, status, code):
     words = [
         "--bundle",
         "b",
@@ -163,7 +165,7 @@ def test_signals_end_the_run_by_way_of_neutral(video, tmp_path, number, status):
     process.stdout.readline()
     time.sleep(1.2)
     process.send_signal(number)
-    assert process.wait(30) == 130
+    assert process.wait(30) == code
     found = json.loads((tmp_path / "s.json").read_text())
     assert found["status"] == status
     assert found["limit_violations"] == 0

@@ -17,6 +17,7 @@ import numpy as np
 
 from faceimit.data.stored import LazyClip
 from faceimit.data.whole import written_whole
+from faceimit.data.workers import team
 from faceimit.errors import InputError
 
 QUALITY = 95
@@ -96,10 +97,7 @@ def make_crops(clips: Sequence[LazyClip], folder: Path, processes: int = 1) -> d
     plans = list(_plans(clips, folder))
     missing = [plan for plan in plans if not plan.path.exists()]
     if processes > 1 and len(missing) > 1:
-        from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
-
-        with ProcessPoolExecutor(min(processes, len(missing)), get_context("spawn")) as pool:
+        with team(min(processes, len(missing))) as pool:
             list(pool.map(_make, missing))
     else:
         for plan in missing:

@@ -160,11 +160,16 @@ def fewest(count: int) -> int:
 
 def anybody(asks: bool, device: torch.device | str = "cpu") -> bool:
     """Whether any process asks for it."""
+    return largest(float(asks), device) > 0
+
+
+def largest(value: float, device: torch.device | str = "cpu") -> float:
+    """The greatest value of any process, exact to float32."""
     if processes()[1] == 1:
-        return asks
-    votes = torch.tensor(float(asks), device=device)
-    distributed.all_reduce(votes, distributed.ReduceOp.MAX)
-    return bool(votes > 0)
+        return value
+    values = torch.tensor(value, dtype=torch.float32, device=device)
+    distributed.all_reduce(values, distributed.ReduceOp.MAX)
+    return float(values)
 
 
 def numbered(batch: Mapping[str, Any], seen: Sized) -> int:

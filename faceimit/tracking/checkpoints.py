@@ -1,14 +1,13 @@
 """Checkpoints of plain types, written whole or not at all, and the last one kept fresh."""
 
+import contextlib
 import importlib
 import io
 import pickle
 import signal
-import sys
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -16,11 +15,12 @@ from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
-from faceimit.data.sharding import anybody
+from faceimit.data.sharding import largest
 from faceimit.errors import InputError
 from faceimit.ranges import Count
 from faceimit.tracking.files import write_bytes
 from faceimit.tracking.loggers import CsvLogger
+from faceimit.tracking.stopping import Requests, Terminated
 
 KEY = "faceimit"
 USES = {
@@ -32,7 +32,16 @@ ASKED_EVERY = 10  # batches: asking the other processes at each would slow every
 
 
 class Interrupted(Exception):  # noqa: N818  not an error: the user asked for it
-    """Training stopped on Ctrl-C; the message says how to go on."""
+    """Training was asked to stop, and has; Lightning would exit with 1 on a KeyboardInterrupt.
+
+    Args:
+        message: how to go on.
+        number: of the signal.
+    """
+
+    def __init__(self, message: str, number: int = signal.SIGINT) -> None:
+        super().__init__(message)
+        self.number = number
 
 
 class PlainCheckpoints(TorchCheckpointIO):
@@ -144,7 +153,7 @@ class Record(Callback):
 
 
 class LastCheckpoint(Checkpoint):
-    """Keeps ``last.ckpt`` fresh: early on, every so many steps, at the end of each epoch and on Ctrl-C.
+    """Keeps ``last.ckpt`` fresh: early on, every so many steps, at the end of each epoch, on Ctrl-C and on SIGTERM.
 
     A checkpoint to Lightning, and the last one, so that it comes after the time limit and the best checkpoint: a run
     that ends here has what they decided. Never between the batches of one step, where gradients would be lost. Where
@@ -158,20 +167,24 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, first_step: Count = 10, every_steps: Count = 200) -> None:
         self.first_step = first_step
         self.every_steps = every_steps
-        self._asked_to_stop = self._stopping = False
-        self._before: Any = None
+        self._requests = Requests()
+        self._stopping = 0
+        self._terminate: Any = signal.SIG_DFL
         self._path = Path()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Find the run folder."""
+        """Find the run folder, and whoever handles SIGTERM before Lightning does: it would end with 0, and silently."""
         self._path = Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt"
+        self._terminate = signal.getsignal(signal.SIGTERM)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """From here on, Ctrl-C waits for the step to end."""
-        try:
-            self._before = signal.signal(signal.SIGINT, self._ask_to_stop)
-        except ValueError:  # not the main thread: whoever runs it handles signals
-            self._before = None
+        """From here on, Ctrl-C and SIGTERM wait for the step to end."""
+        self._requests.listen(self._terminate)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Nothing is lost by stopping at once."""
+        with contextlib.suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGTERM, self._terminate)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -202,41 +215,32 @@ class LastCheckpoint(Checkpoint):
         self._stop_if_asked()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Give Ctrl-C back."""
-        self._restore_signal()
+        """Give the signals back."""
+        self._requests.restore()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give Ctrl-C back; Lightning would exit with 1 on a second one."""
-        self._restore_signal()
+        """Give the signals back; Lightning would exit with 1 on a second Ctrl-C."""
+        self._requests.restore()
         if isinstance(exception, KeyboardInterrupt):
-            raise self._interrupted() from exception
+            number = signal.SIGTERM if isinstance(exception, Terminated) else signal.SIGINT
+            raise self._interrupted(number) from exception
 
     def _save(self, trainer: Trainer) -> None:
         for logger in _tables(trainer):
             logger.flush()  # a resumed run writes the rows after this step, so those before it must be there
         trainer.save_checkpoint(self._path)
 
-    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
-        self._asked_to_stop = True
-        self._restore_signal()
-        print("\nstopping after this step; Ctrl-C again stops at once", file=sys.stderr)
-
     def _agree(self, trainer: Trainer) -> None:
-        self._stopping = anybody(self._asked_to_stop, trainer.strategy.root_device)
+        self._stopping = int(largest(self._requests.asked, trainer.strategy.root_device))
 
     def _stop_if_asked(self) -> None:
         if self._stopping:
-            raise self._interrupted()
+            raise self._interrupted(self._stopping)
 
-    def _interrupted(self) -> Interrupted:
+    def _interrupted(self, number: int) -> Interrupted:
         if not self._path.is_file():
-            return Interrupted("nothing was saved yet")
-        return Interrupted(f"continue with: python -m faceimit.train resume={self._path.parents[1]}")
-
-    def _restore_signal(self) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
-            self._before = None
+            return Interrupted("nothing was saved yet", number)
+        return Interrupted(f"continue with: python -m faceimit.train resume={self._path.parents[1]}", number)
 
 
 def _tables(trainer: Trainer) -> list[CsvLogger]:

@@ -1,6 +1,6 @@
 """What the commands without Hydra share: a parser that answers in one sentence, and exit codes.
 
-0 done, 2 bad input (one sentence on stderr), 130 interrupted. ``--debug`` shows the traceback of bad input as well.
+0 done, 2 bad input (one sentence on stderr), 130 Ctrl-C, 143 SIGTERM. ``--debug`` shows the traceback of bad input.
 """
 
 import argparse
@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from faceimit.errors import InputError
 from faceimit.tracking.memory import keep_freed_memory
+from faceimit.tracking.stopping import Terminated, terminable
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -88,7 +89,8 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
     _open_closed_streams()
     keep_freed_memory()
     try:
-        command(arguments)
+        with terminable():
+            command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
         # Whoever read our output has seen enough (| head); Python would complain again when it closes the stream.
@@ -98,6 +100,9 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
             raise
         print(f"error: {_sentence(error)}", file=sys.stderr)
         return 2
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

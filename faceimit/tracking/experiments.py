@@ -1,12 +1,13 @@
 """What the scripts under ``experiments/`` share: jobs that are done once, rows that say where they come from."""
 
+import contextlib
 import hashlib
 import io
 import json
 import math
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from faceimit.tracking.runs import begun_or_continued
 
 Row = dict[str, str | float]
 DIGITS = 5
-INTERRUPTED = 130
+INTERRUPTED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 NAMED = ("torch", "numpy", "opencv-python-headless", "av", "mediapipe")  # versions that figures depend on most
 
 
@@ -123,10 +124,10 @@ def trained(overrides: Sequence[str], folder: Path) -> Path:
     """
     if (folder / "metrics.json").is_file():
         return folder
-    code = _ended(["-m", "faceimit.train", *overrides, begun_or_continued(folder)])
-    if code == INTERRUPTED:
-        print(f"the training in {folder} has stopped, the same command goes on from there", file=sys.stderr)
-        raise KeyboardInterrupt
+    with _said(f"the training in {folder} has stopped, the same command goes on from there"):
+        code = _ended(["-m", "faceimit.train", *overrides, begun_or_continued(folder)])
+        if code in INTERRUPTED:
+            raise KeyboardInterrupt
     if code:
         raise InputError(f"the training for {folder} ended with exit code {code}, mend what it says above and repeat")
     return folder
@@ -135,6 +136,9 @@ def trained(overrides: Sequence[str], folder: Path) -> Path:
 def _ended(command: Sequence[str]) -> int:
     """The exit code of this Python with these arguments, which is interrupted when we are, or die, and let save:
     :func:`subprocess.run` would kill it.
+
+    Raises:
+        KeyboardInterrupt: we were interrupted.
     """
     with started(command) as process:
         try:
@@ -142,7 +146,16 @@ def _ended(command: Sequence[str]) -> int:
         except KeyboardInterrupt:
             process.send_signal(signal.SIGINT)
             process.wait()
-            return INTERRUPTED
+            raise
+
+
+@contextlib.contextmanager
+def _said(word: str) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(word, file=sys.stderr)
+        raise
 
 
 def metrics(run: Path) -> dict[str, float]:

@@ -126,13 +126,28 @@ except KeyboardInterrupt:
 """
 
 
-@pytest.mark.parametrize("told", ["everybody, as by a terminal", "us alone", "nobody, we are killed"])
-def test_an_interrupt_lets_the_training_save(tmp_path, told):
+DRIVES = """
+import sys
+from faceimit.tracking.cli import run_command
+from faceimit.tracking.experiments import _ended
+sys.exit(run_command(lambda words: sys.exit(_ended(["-c", *words]))))
+"""
+
+
+@pytest.mark.parametrize(
+    ("told", "number", "code"),
+    [
+        ("everybody, as by a terminal", signal.SIGINT, 130),
+        ("us alone", signal.SIGINT, 130),
+        ("us alone, as by a cluster", signal.SIGTERM, 143),
+        ("nobody, we are killed", signal.SIGKILL, -9),
+    ],
+)
+def test_an_interrupt_lets_the_training_save(tmp_path, told, number, code):
     if told.startswith("nobody") and sys.platform != "linux":
         pytest.skip("elsewhere an orphan trains on")
-    code = "import sys; from faceimit.tracking.experiments import _ended; sys.exit(_ended(['-c', sys.argv[1]]))"
     process = subprocess.Popen(
-        [sys.executable, "-c", code, SAVES], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        [sys.executable, "-c", DRIVES, SAVES], cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     while not (tmp_path / "began").exists():
@@ -140,10 +155,10 @@ def test_an_interrupt_lets_the_training_save(tmp_path, told):
         time.sleep(0.05)
     time.sleep(0.2)
     if told.startswith("everybody"):
-        os.killpg(process.pid, signal.SIGINT)
+        os.killpg(process.pid, number)
     else:
-        process.send_signal(signal.SIGINT if told == "us alone" else signal.SIGKILL)
-    assert process.wait(timeout=20) == (-signal.SIGKILL if told.startswith("nobody") else 130)
+        process.send_signal(number)
+    assert process.wait(timeout=20) == code
     for _ in range(200 if told.startswith("nobody") else 1):
         if (tmp_path / "saved").exists():
             return

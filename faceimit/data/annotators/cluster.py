@@ -2,8 +2,10 @@
 
 import logging
 import os
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Generator, Iterable
 from itertools import islice
 from pathlib import Path
@@ -56,10 +58,13 @@ def _connected(workers: int | None) -> Any:
     address = os.environ.get("RAY_ADDRESS")
     _check_answers(address)
     own: dict[str, Any] = {} if address else {"num_cpus": workers, "include_dashboard": False}
+    terminate = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _no_cluster(address, error) from error
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)  # Ray has put an exit of its own there, which says nothing
     return ray
 
 

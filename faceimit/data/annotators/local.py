@@ -2,10 +2,8 @@
 
 import contextlib
 import faulthandler
-import multiprocessing
 import os
 import signal
-import threading
 from collections.abc import Generator, Iterable
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -13,6 +11,7 @@ from pathlib import Path
 
 from faceimit.data.annotators.job import Job, Outcome, close_annotator, do
 from faceimit.data.annotators.protocol import AnnotatorSpec
+from faceimit.data.workers import Workers, die_with_parent
 
 LOG = "workers.log"
 
@@ -59,7 +58,7 @@ class _Worker:
     """A process that does one job at a time."""
 
     def __init__(self, store: Path, spec: AnnotatorSpec) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = Workers()
         self.pipe, other = context.Pipe()
         self.process: BaseProcess = context.Process(target=_serve, args=(other, store, spec), daemon=True)
         self.process.start()
@@ -112,8 +111,7 @@ def _end(code: int | None) -> str:
 
 def _serve(pipe: Connection, store: Path, spec: AnnotatorSpec) -> None:
     """Work until the other end closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; whoever started us decides
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    die_with_parent()
     store.mkdir(parents=True, exist_ok=True)
     log = os.open(store / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, 2)
@@ -125,11 +123,3 @@ def _serve(pipe: Connection, store: Path, spec: AnnotatorSpec) -> None:
             break
         pipe.send(do(job, store, spec))
     close_annotator(spec)
-
-
-def _die_with_parent() -> None:
-    """After kill -9 of the command nobody else would stop a worker in the midst of a long video."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

@@ -1,11 +1,12 @@
 """Renders many files at the same time, with a progress bar."""
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from faceimit.data.workers import team
 
 
 def render_all(
@@ -17,7 +18,7 @@ def render_all(
     done: int = 0,
     progress: bool = True,
 ) -> None:
-    """Call ``render`` for every job; when one fails or the user interrupts, jobs that have not begun never do.
+    """Call ``render`` for every job; when one fails or the user interrupts, the others end, too.
 
     Args:
         render: makes one file; picklable.
@@ -37,15 +38,10 @@ def render_all(
                 bar.advance(task)
             return
         warm_up()
-        with ProcessPoolExecutor(min(workers, len(jobs)), get_context("spawn"), _single_thread) as pool:
-            futures = [pool.submit(render, *job) for job in jobs]
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    bar.advance(task)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with team(min(workers, len(jobs)), _single_thread) as pool:
+            for future in as_completed([pool.submit(render, *job) for job in jobs]):
+                future.result()
+                bar.advance(task)
 
 
 def _single_thread() -> None:

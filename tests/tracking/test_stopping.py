@@ -1,0 +1,73 @@
+"""SIGTERM ends a command as Ctrl-C does: what it holds is given back, and its exit code says so."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from faceimit.tracking.cli import run_command
+from faceimit.tracking.stopping import Requests, Terminated, terminable
+
+
+def test_sigterm_unwinds_a_command_once_and_is_its_exit_code(tmp_path, capsys):
+    unfinished = tmp_path / "unfinished"
+
+    def command(_):
+        unfinished.touch()
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(10)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)  # timeout(1) sends it twice
+            unfinished.unlink()
+
+    assert run_command(command, []) == 143
+    assert capsys.readouterr().err == "terminated\n"
+    assert not unfinished.exists()
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_whoever_handles_or_ignores_sigterm_goes_on_doing_so():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with terminable():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def test_a_command_in_another_thread_leaves_signals_alone():
+    codes: list[int] = []
+    thread = threading.Thread(target=lambda: codes.append(run_command(lambda _: None, [])))
+    thread.start()
+    thread.join()
+    assert codes == [0]
+
+
+def test_a_process_that_fork_made_dies_of_sigterm_as_ever():
+    with terminable():
+        child = os.fork()
+        if not child:
+            time.sleep(20)
+            os._exit(0)
+        time.sleep(0.2)  # what comes in the midst of fork is lost
+        os.kill(child, signal.SIGTERM)
+        assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGTERM
+
+
+@pytest.mark.parametrize(("number", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+def test_a_request_is_noted_then_obeyed(number, raised, capsys):
+    with terminable():
+        requests = Requests()
+        requests.listen(signal.getsignal(signal.SIGTERM))
+        os.kill(os.getpid(), number)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert requests.asked == number
+        assert capsys.readouterr().err.count("stopping after this step") == 1
+        requests.restore()
+        with pytest.raises(raised):
+            os.kill(os.getpid(), number)
+            time.sleep(1)
