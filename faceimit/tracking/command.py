@@ -54,6 +54,7 @@ def _run(job: Job, root: str) -> None:
 
     from faceimit.tracking.config import (
         changed_values,
+        check_flags,
         conf_dir,
         explained,
         path_quoted,
@@ -63,6 +64,7 @@ def _run(job: Job, root: str) -> None:
 
     overrides = [word for word in sys.argv[1:] if word.startswith("~") or ("=" in word and not word.startswith("-"))]
     flags = [word for word in sys.argv[1:] if word not in overrides]
+    check_flags(flags, overrides, root)
     if not {"--multirun", "-m"} & set(flags):  # there a comma lists the values of a sweep
         overrides = [path_quoted(word) for word in overrides]
     if root == "train":
@@ -73,7 +75,7 @@ def _run(job: Job, root: str) -> None:
 
     def work(config: DictConfig) -> None:
         try:
-            content = plain(config)
+            content = plain(config, root)
             job(content, changed_values(content, overrides))
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:

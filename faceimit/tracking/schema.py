@@ -250,7 +250,7 @@ def _check_value(path: str, value: Any, hint: Any) -> None:
             for name, inner in places if within else ():
                 _check_value(f"{path}.{name}".replace(".[", "["), inner, within[0])
     if not fits(value, hint):
-        raise InputError(f"expected {path} to be {' or '.join(_words(hint))} but got {_said(value)}")
+        raise InputError(f"expected {path} to be {_listed(_words(hint))} but got {_said(value)}")
 
 
 def fits(value: Any, hint: Any) -> bool:
@@ -316,6 +316,10 @@ def _said(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return "nothing" if value is None or value == "" else repr(value)
+
+
+def _listed(words: list[str]) -> str:
+    return " or ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _words(hint: Any) -> list[str]:

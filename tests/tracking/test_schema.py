@@ -49,7 +49,7 @@ KEYFRAMES = [
     ("task.flow", None, "true or false but got nothing"),
     ("trainer.accumulate_grad_batches", 0, "1 or more"),
     ("trainer.gradient_clip_val", -1, "0 or more or null"),
-    ("trainer.max_epochs", 0, "1 or more or -1 or null but got 0"),
+    ("trainer.max_epochs", 0, "1 or more, -1 or null but got 0"),
     ("trainer.log_every_n_steps", 0, "1 or more"),
     ("budget.minutes", "abc", "a number above 0 or null but got 'abc'"),
     ("budget.frames", 1, "2 or more"),
