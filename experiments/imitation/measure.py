@@ -33,7 +33,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--out", type=Path, default=HERE)
-    parser.add_argument("--people", type=int, default=4, help="rendered people a frame rate, of exact")
+    parser.add_argument("--people", type=int, default=4, help="rendered people a frame rate")
     parser.add_argument("--seconds", type=float, default=6.0, help="of a performance")
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
@@ -43,7 +43,7 @@ def main() -> None:
             performances = [p for fps in RATES for p in rendered("test", args.people, args.seconds, fps, profile)]
             write(args.out / "exact.csv", table([*performances, *real("test", profile, args.seconds)], profile, pool))
         if "chain" in args.parts:
-            write(args.out / "chain.csv", table(perceived(profile), profile, pool))
+            write(args.out / "chain.csv", table(perceived(profile, args.people), profile, pool))
     if "budget" in args.parts:
         write(args.out / "budget.csv", budget_rows(profile, args.people, args.seconds))
     if "video" in args.parts:
@@ -52,14 +52,14 @@ def main() -> None:
         draw(next(rendered("test", 1, 5.5, 30.0, profile)), profile, args.out)
 
 
-def perceived(profile: RobotProfile) -> list[Performance]:
+def perceived(profile: RobotProfile, people: int) -> list[Performance]:
     """Performances as the shipped weights see them."""
     from perceived import chain
 
     from faceimit.tracking.ready_bundle import bundle_of
 
     bundle = bundle_of("shipped")[0]
-    return list(chain(bundle, people=2, seconds=6.0, robot=profile))
+    return list(chain(bundle, people=people, seconds=6.0, robot=profile))
 
 
 def table(performances: Sequence[Performance], profile: RobotProfile, pool) -> list[Row]:
