@@ -136,7 +136,8 @@ def test_a_calibration_of_another_robot_is_refused(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--out", "poses.json"], "--out writes .yaml or .yml but got poses.json"),
+        (["--out", "poses.json"], "would overwrite what is read"),
+        (["--out", "a.json"], "--out writes .yaml or .yml but got a.json"),
         (["--out", "robot.yaml", "--robot", "robot.yaml"], "would overwrite what is read"),
         (["--out", "poses.json/a.yaml"], "cannot write"),
         (["--out", "a.yaml", "--model", "robot.yaml"], "--model is for poses with pictures but poses.json has none"),

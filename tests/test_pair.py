@@ -154,7 +154,7 @@ def test_wrong_logs_are_named(tmp_path):
     [
         (["a.mp4"], "missing VIDEO, LOG or --out"),
         (["a.mp4", "b.json", "--out", "c.json"], "--out writes .parquet but got c.json, name it such as c.parquet"),
-        (["a.mp4", "b.json", "--out", "a.mp4"], "--out writes .parquet"),
+        (["a.mp4", "b.json", "--out", "a.mp4"], "would overwrite what is read"),
         (["a.parquet", "b.json", "--out", "a.parquet"], "would overwrite what is read"),
         (["a.mp4", "a.parquet", "--out", "a.parquet"], "would overwrite what is read"),
         (["a.mp4", "b.json", "--out", "a.mp4/c.parquet"], "cannot write"),

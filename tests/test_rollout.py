@@ -143,7 +143,7 @@ def test_the_script_is_read_back(tmp_path, capsys, suffix):
         (["--out", "script.txt"], ".json or .csv"),
         (["--out", "FOLDER"], "is a folder"),
         (["--out", "ROBOT/script.json"], "cannot write"),
-        (["--robot", "ROBOT", "--out", "ROBOT"], ".json or .csv"),
+        (["--robot", "ROBOT", "--out", "ROBOT"], "would overwrite what is read"),
     ],
 )
 def test_wrong_options_are_named(tmp_path, capsys, options, message):

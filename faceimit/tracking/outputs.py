@@ -41,8 +41,8 @@ def check_outputs(
         taken[target] = option
         if target.is_dir():
             raise InputError(f"{option} {path} is a folder, give a file name such as {path / 'out'}")
-        _check_ending(option, path, (suffixes or {}).get(option, ()))
         _check_not_read(option, path, inputs)
+        _check_ending(option, path, (suffixes or {}).get(option, ()))
         if target.is_file() or not target.exists():  # not a device or a pipe
             _check_writable(path, target.parent)
 
