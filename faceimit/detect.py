@@ -3,7 +3,8 @@
 import argparse
 import sys
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import astuple, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from faceimit.keyframes.stream import MethodScorer, StreamingScorer
 from faceimit.tracking import keyframe_report
 from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
 from faceimit.tracking.keyframe_report import TILE, Detection
-from faceimit.tracking.outputs import PICTURE_ENDINGS, check_outputs, write_output
+from faceimit.tracking.outputs import NUMBER_ENDINGS, PICTURE_ENDINGS, check_outputs, write_output
 
 DESCRIPTION = """\
 Find the frames of a face video at which the expression changes most.
@@ -54,12 +55,12 @@ def detect(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     outputs = {"scores": args.json, "plot": args.plot, "contact sheet": args.sheet}
     outputs = {what: path for what, path in outputs.items() if path is not None}
-    pictures = dict.fromkeys(("--plot", "--sheet"), PICTURE_ENDINGS)
-    check_outputs(
-        {"--json": args.json, "--plot": args.plot, "--sheet": args.sheet}, [args.video, args.bundle], pictures
-    )
+    endings = {"--json": NUMBER_ENDINGS, "--plot": PICTURE_ENDINGS, "--sheet": PICTURE_ENDINGS}
+    inputs = [args.video, args.bundle, args.checkpoint, args.model, args.faces]
+    check_outputs({"--json": args.json, "--plot": args.plot, "--sheet": args.sheet}, inputs, endings)
     info = probe(args.video)
-    scorer = make_scorer(args)
+    with _loading():
+        scorer = make_scorer(args)
     try:
         found = score_video(info, scorer, args.at, args.faces)
     finally:
@@ -74,6 +75,9 @@ def detect(arguments: Sequence[str]) -> None:
 
 def make_scorer(args: argparse.Namespace) -> StreamingScorer:
     """The scorer that --method, --checkpoint, --bundle or none of them stands for."""
+    if args.device is not None and (args.method or args.bundle):
+        where = f"--method {args.method}" if args.method else f"--bundle {args.bundle}"
+        raise InputError(f"--device {args.device} is for networks of a checkpoint, leave it out with {where}")
     if args.method == BLENDSHAPES_METHOD:
         return BlendshapeScorer(args.model)
     if args.model is not None:
@@ -87,19 +91,31 @@ def make_scorer(args: argparse.Namespace) -> StreamingScorer:
         from faceimit.bundle.load import load_bundle
 
         return load_bundle(args.bundle).score_stream()
-    return _network_scorer(args.checkpoint, args.device)
+    return _network_scorer(args.checkpoint, args.device or "cpu")
 
 
 def _network_scorer(checkpoint: Path | None, device: str) -> StreamingScorer:
     """Of a training run's checkpoint, of a weights file, or of the weights shipped with the package."""
     from faceimit.keyframes.weights import load_network, network_scorer
 
+    if checkpoint is not None and not checkpoint.is_file():
+        raise _no_checkpoint(checkpoint)
     if checkpoint is None or checkpoint.suffix == ".safetensors":
         return load_network(checkpoint, device)
     from faceimit.tracking.checkpoints import load_task
 
     task = load_task(checkpoint, "faceimit.tasks.keyframe.KeyframeTask")
     return network_scorer(task.net, task.search, "without_flow" if task.net.flow is None else "multitask", device)
+
+
+def _no_checkpoint(path: Path) -> InputError:
+    best = path / "checkpoints" / "best.ckpt"
+    if best.is_file():
+        return InputError(f"--checkpoint {path} is the folder of a run, give {best}")
+    there = path.parent.iterdir() if path.parent.is_dir() else ()
+    near = did_you_mean(path.name, [file.name for file in there if file.suffix in {".ckpt", ".safetensors"}])
+    what = "is a folder" if path.is_dir() else "does not exist"
+    return InputError(f"--checkpoint {path} {what}{near}, give RUN/checkpoints/best.ckpt or a .safetensors file")
 
 
 def score_video(info: VideoInfo, scorer: StreamingScorer, at: At = "peak", faces: str = "dlib") -> Detection:
@@ -115,13 +131,14 @@ def score_video(info: VideoInfo, scorer: StreamingScorer, at: At = "peak", faces
         InputError: the video has a single frame, or no face in it.
     """
     scores, times, boxes = array("f"), array("d"), array("f")  # all that grows with the video: 24 bytes a frame
-    with CropStream(info.path, scorer.size, faces) as stream, _progress(info) as advance:
+    with CropStream(info.path, scorer.size, faces) as stream, _progress(info) as bar:
         scorer.start(info.fps)
         for frame in stream:
             scores.extend(scorer.push(frame.crop))
             times.append(frame.time_s)
             boxes.extend(NOWHERE if frame.box is None else astuple(frame.box))
-            advance()
+            bar.advance()
+        bar.finish()
         scores.extend(scorer.finish())
         note = stream.note
     places = np.array(boxes, dtype=np.float32).reshape(-1, 3)
@@ -201,8 +218,16 @@ def summary(found: Detection, outputs: dict[str, Path]) -> str:
     return "\n".join(lines)
 
 
+def _loading() -> AbstractContextManager[object]:
+    """Something that turns on stderr, where that is a terminal: networks and what runs them take seconds to load."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    return console.status("loading") if console.is_terminal else nullcontext()
+
+
 class _progress:  # noqa: N801  used as a function
-    """A bar on stderr where that is a terminal; ``with _progress(info) as advance: advance()``."""
+    """A bar on stderr where that is a terminal; ``with _progress(info) as bar: bar.advance()``."""
 
     def __init__(self, info: VideoInfo) -> None:
         from rich.console import Console
@@ -213,9 +238,17 @@ class _progress:  # noqa: N801  used as a function
         self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
         self._task = self._bar.add_task(info.path.name, total=info.frames)
 
-    def __enter__(self) -> Callable[[], None]:
+    def __enter__(self) -> "_progress":
         self._bar.__enter__()
-        return lambda: self._bar.advance(self._task)
+        return self
+
+    def advance(self) -> None:
+        """A frame was read."""
+        self._bar.advance(self._task)
+
+    def finish(self) -> None:
+        """All were; networks still have the last ones to score."""
+        self._bar.update(self._task, description="scoring the last frames")
 
     def __exit__(self, *error: object) -> None:
         self._bar.stop()
@@ -249,7 +282,7 @@ def _parser() -> CommandParser:
     parser.add_argument(
         "--at", choices=("peak", "apex"), default="peak", help="fastest change, or the settled expression after it"
     )
-    parser.add_argument("--device", default="cpu", help="where a network runs: cpu (default), cuda, cuda:1 ...")
+    parser.add_argument("--device", help="where a network runs: cpu (default), cuda, cuda:1 ...")
     parser.add_argument(
         "--faces", default="dlib", metavar="DETECTOR", help="dlib (default) or a MediaPipe face_landmarker .task file"
     )

@@ -87,6 +87,14 @@ def test_without_outputs_the_keyframes_are_printed(video, squares, capsys):
     assert "frame " in capsys.readouterr().out
 
 
+def test_a_terminal_sees_how_far_it_is(video, squares, monkeypatch, capsys, network):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # to rich, a terminal
+    assert run(video, "--checkpoint", network) == 0
+    shown = capsys.readouterr().err
+    for words in ("loading", "a.mp4", "scoring the last frames", "60/60"):
+        assert words in shown
+
+
 def test_frames_without_a_face_are_invalid_and_null(tmp_path, squares):
     video = video_files.write(tmp_path / "a.mp4", blinking(gone=range(20, 40)))
     assert run(video, "--method", "histogram", "--json", tmp_path / "a.json") == 0
@@ -199,6 +207,9 @@ def test_bad_arguments(video, tmp_path, squares, capsys):
     assert "VIDEO" in refused(capsys)
     assert "not allowed with" in refused(capsys, video, "--method", "dis", "--checkpoint", "a.ckpt")
     assert "'dlip'" in refused_faces(capsys, video)
+    assert "leave it out with --method dis" in refused(capsys, video, "--method", "dis", "--device", "cpu")
+    assert "leave it out with --bundle x" in refused(capsys, video, "--bundle", "x", "--device", "cpu")
+    assert "empty" in refused(capsys, " ")
     assert "no manifest.json" in refused(capsys, video, "--bundle", tmp_path)
 
 
@@ -212,13 +223,20 @@ def refused_faces(capsys, video):
 
 def test_bad_checkpoints(video, tmp_path, squares, capsys):
     torch = pytest.importorskip("torch")
-    assert "no.ckpt" in refused(capsys, video, "--checkpoint", tmp_path / "no.ckpt")
+    assert "no.ckpt does not exist, give" in refused(capsys, video, "--checkpoint", tmp_path / "no.ckpt")
+    assert "is a folder" in refused(capsys, video, "--checkpoint", tmp_path)
     text = tmp_path / "text.ckpt"
     text.write_text("hello")
     assert "text.ckpt" in refused(capsys, video, "--checkpoint", text)
     other = tmp_path / "other.ckpt"
-    torch.save({"state_dict": {}, "faceimit": {"task": "faceimit.tasks.flow.FlowTask", "arguments": {}}}, other)
-    assert "FlowTask" in refused(capsys, video, "--checkpoint", other)
+    for task, use in (("flow.FlowTask", "FlowTask, not"), ("control.ControlTask", "for faceimit-export --mapping)")):
+        torch.save({"state_dict": {}, "faceimit": {"task": f"faceimit.tasks.{task}", "arguments": {}}}, other)
+        assert use in refused(capsys, video, "--checkpoint", other)
+    assert "(did you mean other.ckpt?)" in refused(capsys, video, "--checkpoint", tmp_path / "othr.ckpt")
+    best = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    best.parent.mkdir(parents=True)
+    best.touch()
+    assert f"the folder of a run, give {best}" in refused(capsys, video, "--checkpoint", tmp_path / "run")
     code = tmp_path / "code.ckpt"
     torch.save({"state_dict": {}, "hook": print}, code)
     assert "code objects" in refused(capsys, video, "--checkpoint", code)
@@ -229,6 +247,10 @@ def test_bad_weights_and_devices(video, tmp_path, squares, network, capsys):
     assert "a.safetensors" in refused(capsys, video, "--checkpoint", other)
     other.write_bytes(b"nothing at all")
     assert "not a keyframe weights file" in refused(capsys, video, "--checkpoint", other)
+    shipped = Path(module.__file__).parent / "weights"
+    for name, option in (("landmarks", "--landmarks"), ("mapper", "--mapping")):
+        said = refused(capsys, video, "--checkpoint", shipped / f"{name}.safetensors")
+        assert f"they are for faceimit-export {option}" in said
     other.write_bytes(network.read_bytes()[:-100])
     assert "not a keyframe weights file" in refused(capsys, video, "--checkpoint", other)
     assert "'cuda:99' is not available" in refused(capsys, video, "--checkpoint", network, "--device", "cuda:99")
@@ -244,6 +266,7 @@ def test_bad_outputs(video, tmp_path, squares, capsys):
     assert "would overwrite what is read from" in refused(capsys, *base, "--json", video)
     assert "same name" in refused(capsys, *base, "--plot", tmp_path / "a.png", "--sheet", tmp_path / "a.png")
     assert "a.png" in refused(capsys, *base, "--plot", tmp_path / "a.gif")
+    assert "--json writes .json" in refused(capsys, *base, "--json", tmp_path / "a.txt")
     before = video.read_bytes()
     assert before
     assert file.read_text() == ""
