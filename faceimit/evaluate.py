@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.errors import InputError
+from faceimit.tracking.cli import did_you_mean
 from faceimit.tracking.command import run_configured
 
+OURS = "faceimit"  # the row of the checkpoint
 SHIPPED = "shipped"
 NONE = "none"
 TRUTH_NOTE = "the source of the truth: it was made by this annotator, on the whole pictures of these clips"
@@ -32,20 +34,22 @@ def evaluate(config: Mapping[str, Any], changed: Mapping[str, Any] | None = None
     Raises:
         InputError: a checkpoint or data that cannot be read, an unknown method.
     """
-    from faceimit.data.datamodule import SyntheticFaces
+    from faceimit.data.datamodule import ClipData, SyntheticFaces
     from faceimit.keyframes.blendshapes import BlendshapeScorer
     from faceimit.keyframes.methods import BLENDSHAPES_METHOD
     from faceimit.tracking import results
     from faceimit.tracking.comparison import CEILING, Split, ceiling, classical, compare, network
     from faceimit.tracking.environment import environment
-    from faceimit.tracking.schema import build, check_target
+    from faceimit.tracking.schema import Evaluation, build, check_fields, check_kind, check_target, resolve
 
+    check_fields("", config, Evaluation)
     settings = data_settings(config, changed or {})
     check_target("data", settings)
     check_folder(config)
     names = chosen_methods(config["methods"])
     model, missing = blendshape_model(config)
     networks = {name: load(path) for name, path in named_checkpoints(config).items()}
+    check_kind(resolve(settings["_target_"]), ClipData.kind, "evaluate measures on")
     data = build(settings)
     data.prepare_data()
     val, test = (Split.of(data.corpus(split), data.c_ref) for split in ("val", "test"))
@@ -107,9 +111,19 @@ def blendshape_model(config: Mapping[str, Any]) -> tuple[Path | None, str]:
 
 
 def named_checkpoints(config: Mapping[str, Any]) -> dict[str, str]:
-    """The networks to measure, by the name they have in the table."""
-    first = str(config["checkpoint"])
-    return ({} if first == NONE else {"faceimit": first}) | {str(k): str(v) for k, v in config["others"].items()}
+    """The networks to measure, by the name they have in the table.
+
+    Raises:
+        InputError: another row has that name.
+    """
+    from faceimit.keyframes.methods import BLENDSHAPES_METHOD, METHODS
+    from faceimit.tracking.comparison import CEILING
+
+    first, others = config["checkpoint"], config["others"]
+    taken = [name for name in (OURS, *METHODS, BLENDSHAPES_METHOD, CEILING) if name in others]
+    if taken:
+        raise InputError(f"others.{taken[0]}: a row of the table has that name, try +others.{taken[0]}_2=...")
+    return ({} if first == NONE else {OURS: first}) | others
 
 
 def data_settings(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -131,13 +145,20 @@ def run_of(checkpoint: str) -> Path | None:
 
 
 def load(path: str) -> Any:
-    """The scorer of a checkpoint, a .safetensors file or the shipped weights."""
+    """The scorer of a checkpoint, a .safetensors file or the shipped weights.
+
+    Raises:
+        InputError: there is none, or it is none of a keyframe task.
+    """
     from faceimit.keyframes.weights import load_network, network_scorer
 
     if path == SHIPPED or path.endswith(".safetensors"):
         return load_network(None if path == SHIPPED else path)
     from faceimit.tracking.checkpoints import load_task
 
+    if not Path(path).exists():
+        near = did_you_mean(path, (SHIPPED, NONE))
+        raise InputError(f"checkpoint {path} does not exist{near}, give RUN/checkpoints/best.ckpt, {SHIPPED} or {NONE}")
     task = load_task(path, "faceimit.tasks.keyframe.KeyframeTask")
     return network_scorer(task.net, task.search, Path(path).stem)
 

@@ -66,6 +66,9 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
         InputError: no such file, not a checkpoint, damaged, or one that holds code objects.
     """
     path = Path(path)
+    if path.is_dir():
+        best = path / "checkpoints" / "best.ckpt"
+        raise InputError(f"checkpoint {path} is a folder, give {best if best.is_file() else 'a .ckpt file of a run'}")
     if not path.is_file():
         raise InputError(f"checkpoint {path} does not exist, give a .ckpt file such as RUN/checkpoints/best.ckpt")
     if not zipfile.is_zipfile(path):

@@ -74,7 +74,7 @@ class Evaluation:
 
     checkpoint: str
     others: dict[str, str]
-    methods: Literal["all"] | list[str]
+    methods: str | list[str]
     model: str | None
     out: str | None
     seed: Seed
@@ -135,7 +135,7 @@ def check_kind(data: Any, wanted: str | None, who: str) -> None:
     if None in {wanted, given} or wanted == given:
         return
     names = [name for name in options("data") if getattr(_target_of("data", name), "kind", None) == wanted]
-    raise InputError(f"{who} {wanted}, but {data.__name__} gives {given}: choose data={' or data='.join(names)}")
+    raise InputError(f"{who} {wanted}, but {data.__name__} gives {given}: choose data={_listed(names)}")
 
 
 def _target_of(group: str, name: str) -> Any:

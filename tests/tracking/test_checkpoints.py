@@ -14,6 +14,15 @@ from faceimit.train import train
 from tests.dummy import EXPERIMENT, as_dummy
 
 
+def test_the_folder_of_a_run_names_its_best_checkpoint(tmp_path):
+    with pytest.raises(InputError, match=r"is a folder, give a \.ckpt file of a run"):
+        read_checkpoint(tmp_path)
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / "best.ckpt").touch()
+    with pytest.raises(InputError, match=r"is a folder, give .*/checkpoints/best\.ckpt$"):
+        read_checkpoint(tmp_path)
+
+
 def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
     path = tmp_path / "last.ckpt"
     PlainCheckpoints().save_checkpoint({"state_dict": {}, "step": 1}, path)

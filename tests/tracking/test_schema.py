@@ -115,7 +115,7 @@ def _all_have_ranges(node):
     [
         ("keyframe_multitask", "ameca_virtual", "KeyframeTask learns from clips of faces, but VirtualPairs gives pict"),
         ("landmarks", "synthetic", "LandmarkTask learns from single faces .*: choose data=landmark_faces"),
-        ("control_mapping", "real", "choose data=ameca or data=ameca_virtual"),
+        ("control_mapping", "real", "choose data=ameca or ameca_virtual"),
         ("flow", "videos", "choose data=flow_clips"),
     ],
 )
