@@ -2,20 +2,22 @@
 
 import contextlib
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from faceimit.tracking.cli import run_command
-from faceimit.tracking.memory import keep_freed_memory
+from faceimit.tracking.processes import is_first
 from faceimit.tracking.runs import known_config
+from faceimit.tracking.stopping import Terminated
 
 Job = Callable[[dict[str, Any], Mapping[str, Any]], None]
 
 
 def run_configured(job: Job, root: str = "train") -> int:
-    """Run `job` with the configuration of ``sys.argv``: 0 done, 2 bad input (one sentence), 130 interrupted.
+    """Run `job` with the configuration of ``sys.argv``: 0 done, 2 bad input (one sentence), 130 Ctrl-C, 143 SIGTERM.
 
     `root` is the configuration to compose: ``conf/<root>.yaml``.
 
@@ -23,27 +25,25 @@ def run_configured(job: Job, root: str = "train") -> int:
     """
     arguments = sys.argv[1:]
     verbose = "hydra.verbose=true" in [word.lower() for word in arguments]
-    return run_command(lambda _: _stoppable(job, root), ["--debug"] if verbose else [])
-
-
-def _stoppable(job: Job, root: str) -> None:
-    keep_freed_memory()
-    with interruptible():
-        _run(job, root)
+    return run_command(lambda _: _run(job, root), ["--debug"] if verbose else [])
 
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """Training stopped on Ctrl-C says how to go on, and is a KeyboardInterrupt from here on."""
+    """Training stopped on Ctrl-C or SIGTERM says how to go on, and is a KeyboardInterrupt from here on."""
     try:
         yield
     except Exception as error:
         checkpoints = sys.modules.get("faceimit.tracking.checkpoints")  # imports Lightning: not for a spelling error
         if checkpoints is None or not isinstance(error, checkpoints.Interrupted):
             raise
-        if error.args:
+        if is_first():
             print(error, file=sys.stderr)
-        raise KeyboardInterrupt from error
+        raise (Terminated if error.number == signal.SIGTERM else KeyboardInterrupt) from error
+    except SystemExit as error:  # Lightning's answer to a KeyboardInterrupt that nobody has taken
+        if isinstance(error.__context__, KeyboardInterrupt):
+            raise error.__context__ from None
+        raise
 
 
 def _run(job: Job, root: str) -> None:
@@ -76,7 +76,8 @@ def _run(job: Job, root: str) -> None:
     def work(config: DictConfig) -> None:
         try:
             content = plain(config, root)
-            job(content, changed_values(content, overrides))
+            with interruptible():  # a KeyboardInterrupt ends a multirun as well
+                job(content, changed_values(content, overrides))
         except Exception as error:
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 raise

@@ -81,7 +81,5 @@ def test_a_killed_process_is_explained():
 def test_what_a_job_raises_ends_the_others():
     started = time.monotonic()
     with pytest.raises(ValueError, match="invalid literal"), team(2) as pool:
-        waiting = pool.submit(time.sleep, 20)
-        pool.submit(int, "x").result()
-        waiting.result()
+        [pool.submit(do, it) for do, it in ((time.sleep, 20), (int, "x"))][1].result()
     assert time.monotonic() - started < 10

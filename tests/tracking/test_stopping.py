@@ -69,5 +69,4 @@ def test_a_request_is_noted_then_obeyed(number, raised, capsys):
         assert capsys.readouterr().err.count("stopping after this step") == 1
         requests.restore()
         with pytest.raises(raised):
-            os.kill(os.getpid(), number)
-            time.sleep(1)
+            signal.raise_signal(number)
