@@ -23,6 +23,7 @@ from faceimit.runtime.sources import Picture, Source
 from faceimit.runtime.timing import Timer
 
 DONE, FAILED = "done", "failed"
+SEEN = 0.5  # of the pictures: where fewer show a face, the run is not what was meant
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,8 @@ def run(
         commanding = Commanding(driver, planner, profile, timer, observers)
         parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, personal, began)
         error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)
+        if error is None and stop.reason is None:
+            error = _unreached(driver)
     finally:
         if beside is not None:
             beside.shutdown(cancel_futures=True)
@@ -237,7 +240,7 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
     notes = list(parts.observers.notes)
     notes += [parts.source.note] if parts.source.note else []
     notes += [f"the source was lost {capture.losses} times"] if capture.losses else []
-    notes += _rested(parts.personal)
+    notes += [*_faces(perception), *_undelivered(driver), *_rested(parts.personal)]
     return {
         "status": status,
         "error": None if error is None else " ".join(str(error).split()) or type(error).__name__,
@@ -261,6 +264,31 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
         "source_fps": round(parts.source.fps, 3),
         "notes": notes,
     }
+
+
+def _unreached(driver: Driver) -> InputError | None:
+    """The error that a robot which got no command at all is; one that came late or went is only noted."""
+    counts = driver.counts
+    if counts.sent or not counts.undelivered:
+        return None
+    return InputError(
+        f"none of {counts.undelivered} commands reached the robot: start what listens to driver "
+        f"{type(driver).__name__.lower()}, or check the driver's --option"
+    )
+
+
+def _undelivered(driver: Driver) -> list[str]:
+    lost = driver.counts.undelivered
+    return [f"{lost} of {driver.counts.sent + lost} commands undelivered, check the robot's connection"] if lost else []
+
+
+def _faces(perception: Perception) -> list[str]:
+    """What was wrong with the pictures as a whole."""
+    faces, frames = perception.faces, perception.frames
+    if faces >= SEEN * frames:
+        return [] if frames else ["no picture was looked at"]
+    what = f"a face was seen in only {faces} of {frames} pictures" if faces else "no face was seen"
+    return [f"{what}: it must look into the camera and fill a tenth of the picture"]
 
 
 def _offset(personal: PersonalNeutral | None) -> dict[str, float] | None:

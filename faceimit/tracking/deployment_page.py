@@ -70,11 +70,8 @@ def _findings(summary: Mapping[str, Any]) -> list[Finding]:
     if summary["limit_violations"]:
         text = f"{summary['limit_violations']} commands broke a limit of the robot."
         found.append(Finding("bad", text, "Report this: the safety filter should not let it happen."))
-    if not summary["frames_with_face"]:
-        found.append(Finding("bad", "No face was seen.", "Check the camera: a face must fill a tenth of the picture."))
     for name, text, advice in (
         ("dropped_frames", "Frames dropped", "Give the process more of the processor, or a smaller picture."),
-        ("undelivered_commands", "Commands that did not reach the robot", "Check its connection."),
         ("refused_readings", "Readings of the face that were not numbers, refused", "Check the mapping network."),
         ("stale_holds", "Times the robot held, since no face was seen for 150 ms", ""),
     ):

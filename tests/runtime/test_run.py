@@ -184,6 +184,27 @@ def test_a_robot_that_goes_and_comes_back():
     assert at_neutral(robot)
 
 
+def test_a_robot_that_never_comes_is_a_failure_and_one_that_comes_late_is_none():
+    robot = FakeRobot(PROFILE, gone=lambda now: True)
+    outcome = run(
+        FakeBundle(), Pictures(moving(30)), robot, PROFILE, Settings(fast=True), Observers(), Stop(), SquareDetector()
+    )
+    lost = outcome.summary["undelivered_commands"]
+    assert (outcome.status, outcome.summary["commands"]) == ("failed", 0)
+    assert f"none of {lost} commands reached the robot" in outcome.summary["error"]
+    assert f"{lost} of {lost} commands undelivered" in outcome.summary["notes"][-1]
+    _, summary, _ = go(moving(60), robot=FakeRobot(PROFILE, gone=lambda now: now < 1.0))
+    lost = summary["undelivered_commands"]
+    assert summary["status"] == "done"
+    assert f"{lost} of {lost + summary['commands']} commands undelivered" in summary["notes"][-1]
+
+
+@pytest.mark.parametrize(("gone", "said"), [(60, "no face was seen"), (40, "in only 20 of 60"), (20, None)])
+def test_pictures_without_faces_are_noted(gone, said):
+    _, summary, _ = go(moving(60, gone=range(gone)))
+    assert said in summary["notes"][-1] if said else not summary["notes"]
+
+
 def test_a_driver_that_breaks_ends_the_run_with_a_summary():
     robot, summary, outcome = go(moving(120), robot=FakeRobot(PROFILE, raises=50))
     assert summary["status"] == "failed"

@@ -29,6 +29,7 @@ from faceimit.robot.profile import RobotProfile
 
 LOGGER = logging.getLogger(__name__)
 LOST = 0.5  # seconds after which a robot that is gone is no longer waited for on the way to neutral
+STEADY = 2.0  # seconds without a loss after which a robot that was gone is said to be back
 LONGEST_WAY = 10.0  # seconds to neutral at most; the slowest profile needs a fifth of it
 INTERNAL = {"internal": True}  # metadata of a field that is no option
 
@@ -82,6 +83,7 @@ class Driver(ABC):
     _now: float = field(init=False, repr=False, default=0.0)
     _open: bool = field(init=False, repr=False, default=False)
     _away: bool = field(init=False, repr=False, default=False)
+    _missed: float | None = field(init=False, repr=False, default=None)  # when a loss that was said went on last
 
     def __post_init__(self) -> None:
         in_range(self.rate, 5.0, 1000.0, "option rate")
@@ -117,7 +119,7 @@ class Driver(ABC):
     def __enter__(self) -> Self:
         if self._open:
             raise InputError("this driver is already connected, leave its with block first")
-        self._told = self.safe = None
+        self._told = self.safe = self._missed = None
         self._away = False
         try:
             self._acquire()
@@ -233,17 +235,24 @@ class Driver(ABC):
     def _deliver(self, values: np.ndarray, now: float) -> np.ndarray:
         if self._carry(values, now):
             self.counts.sent += 1
-            if self._away:
-                self.counts.returned += 1
-                LOGGER.warning("the robot is back")
+            self.counts.returned += self._away
             self._told, self._away = values, False
         else:
             self.counts.undelivered += 1
-            if not self._away:
-                LOGGER.warning("the robot is gone: commands are dropped until it is back")
             self._away = True
+        self._say(now)
         assert self._told is not None
         return self._told.copy()
+
+    def _say(self, now: float) -> None:
+        """One line when the robot goes and one when it is back to stay: a bad connection must not fill the screen."""
+        if self._away:
+            if self._missed is None:
+                LOGGER.warning("the robot is gone: commands are dropped until it is back")
+            self._missed = now
+        elif self._missed is not None and not 0 <= now - self._missed < STEADY:
+            LOGGER.warning("the robot is back")
+            self._missed = None
 
     def _ease(self, now: float) -> float:
         """Go to neutral, or brake after an emergency stop; a robot that is gone is waited for a moment."""

@@ -29,11 +29,19 @@ class UdpSender:
             raise InputError(f"cannot reach {what} at {host}:{port} ({error}), check the option host") from error
 
     def send(self, datagram: bytes) -> bool:
-        """True if the datagram went out; False if the last one came back or the network is down."""
+        """True if the datagram went out and neither it nor one before came back; False also if the network is down.
+
+        On one machine a refusal comes at once; from another one a moment later, if its firewall lets it through.
+        """
         try:
-            return self._socket.send(datagram) == len(datagram)
+            before = self._came_back()
+            return self._socket.send(datagram) == len(datagram) and not self._came_back() and not before
         except OSError:
             return False
+
+    def _came_back(self) -> bool:
+        """Whether a datagram did since this was asked last; a refusal nobody fetches fails the next one."""
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
 
     def close(self) -> None:
         """Close the socket."""

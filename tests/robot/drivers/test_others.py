@@ -1,5 +1,6 @@
 """What is particular to the simulation, OSC, Dynamixel and ROS 2."""
 
+import socket
 import threading
 import time
 
@@ -15,7 +16,7 @@ from faceimit.robot.drivers import make_driver
 from faceimit.robot.drivers.dynamixel import ticks_of, values_of
 from faceimit.robot.drivers.ros2 import joint_name
 from faceimit.robot.profile import load_profile
-from tests.robot_rigs import Rosbridge, ServoBus, UdpRig, wait_for
+from tests.robot_rigs import Rosbridge, ServoBus, UdpRig, free_port, wait_for
 
 
 def ready(driver):
@@ -166,3 +167,18 @@ def test_a_rosbridge_that_is_not_there():
     assert len(opened) <= 1, "it went on trying"
     assert wait_for(lambda: not bridge.connections), "the attempt under way stays open"
     bridge.gone()
+
+
+@pytest.mark.parametrize("name", ["osc", "livelink"])
+def test_datagrams_to_nobody_are_known_and_said_once(name, caplog):
+    profile, port = load_profile("virtual"), free_port(socket.SOCK_DGRAM)
+    driver = make_driver(name, profile, port=port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener, ready(driver):
+        for i in range(100):
+            driver.send(profile.neutral, 0.02 * i)
+        assert (driver.counts.sent, driver.counts.undelivered) == (0, 100)
+        listener.bind(("127.0.0.1", port))
+        for i in range(100, 300):
+            driver.send(profile.neutral, 0.02 * i)
+        assert (driver.counts.sent, driver.counts.undelivered) == (200, 100)
+    assert [record.message.split(":")[0] for record in caplog.records] == ["the robot is gone", "the robot is back"]
