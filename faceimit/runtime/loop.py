@@ -188,6 +188,7 @@ class Commanding:
         self._robot, self._planner, self._timer, self._observers = robot, planner, timer, observers
         self.watch = LimitWatch(profile)
         self._target = profile.neutral.copy()
+        self._resting: np.ndarray | None = None
         self._input_time = NEVER
         self.commands = self.holds = 0
         self.first = NEVER
@@ -198,13 +199,15 @@ class Commanding:
 
     @property
     def sent(self) -> np.ndarray:
-        """(30,) what was sent last, neutral before the first command."""
+        """(30,) what was sent last; before the first command where the robot is, or neutral if it does not tell."""
         return self._sent
 
     def start(self, now: float) -> None:
         """Begin where the robot is, or at neutral where it does not tell."""
         pose = self._robot.measured(now)
-        self._planner.reset(self._target if pose is None or not np.isfinite(pose).all() else pose, now)
+        if pose is not None and np.isfinite(pose).all():
+            self._sent = pose
+        self._planner.reset(self._sent, now)
         self._input_time = now
 
     def decide(self, decision: Decision, now: float) -> None:
@@ -221,9 +224,10 @@ class Commanding:
                 self._target = np.array(values)
 
     def rest(self, values: np.ndarray, now: float, arrive: float) -> None:
-        """Go to values that need no face to be seen any more."""
+        """Go to values that need no face to be seen any more, from wherever the robot is and whatever it was told."""
         self._input_time = now
-        if not np.array_equal(values, self._target):
+        if self._resting is None or not np.array_equal(values, self._resting):
+            self._resting = values
             self.aim(values, now, arrive)
 
     def command(self, now: float) -> Command:
