@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 
 from faceimit.data.crop import CropBox, box_from_landmarks, crop_face, from_crop
+from faceimit.data.quiet import without_chatter
 from faceimit.errors import InputError
 from faceimit.face.landmarks import FROM_MEDIAPIPE
 
@@ -127,7 +128,8 @@ class MediaPipeDetector:
             base_options=tasks.BaseOptions(model_asset_buffer=Path(model_file).read_bytes()), num_faces=4
         )
         try:
-            self._landmarker = tasks.vision.FaceLandmarker.create_from_options(options)
+            with without_chatter():
+                self._landmarker = tasks.vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{model_file} is no FaceLandmarker model: give a face_landmarker .task file") from error
         self._image = mediapipe.Image

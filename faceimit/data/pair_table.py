@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from faceimit.data.corpora.listing import walk
 from faceimit.data.pair_folder import IMAGE_KEYS, SEQUENCE_KEYS, VALUE_KEYS, controls_among
 from faceimit.data.pair_values import NAMES, index_of
+from faceimit.data.quiet import without_retries
 from faceimit.data.whole import written_whole
 from faceimit.errors import InputError
 
@@ -155,7 +156,8 @@ def _quiet() -> Iterator[None]:
     shown = datasets.are_progress_bars_disabled()
     datasets.disable_progress_bars()
     try:
-        yield
+        with without_retries():
+            yield
     finally:
         if not shown:
             datasets.enable_progress_bars()

@@ -1,5 +1,6 @@
 import functools
 import itertools
+import zipfile
 from concurrent.futures import Executor, Future
 
 import cv2
@@ -183,12 +184,15 @@ def test_unknown_detectors_are_named(tmp_path):
         make_detector(str(tmp_path / "no.task"))
 
 
-def test_a_wrong_model_file_is_refused(tmp_path):
+def test_a_wrong_model_file_is_refused_in_one_sentence(tmp_path, capfd):
     pytest.importorskip("mediapipe")
     path = tmp_path / "a.task"
-    path.write_bytes(b"nothing")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in ("face_detector.tflite", "face_landmarks_detector.tflite", "face_blendshapes.tflite"):
+            archive.writestr(name, b"nothing")
     with pytest.raises(InputError, match="no FaceLandmarker model"):
         MediaPipeDetector(path)
+    assert capfd.readouterr().err == ""  # TensorFlow Lite has much to say of it
 
 
 @functools.cache
@@ -244,11 +248,12 @@ def test_no_face_is_seen_where_there_is_none():
 
 
 @needs_real
-def test_mediapipe_agrees_with_dlib():
+def test_mediapipe_agrees_with_dlib(capfd):
     pytest.importorskip("mediapipe")
     images = real_images("vexpress_7", 4)
     model = REAL / "face_landmarker_v2_with_blendshapes.task"
     detector = MediaPipeDetector(model)
+    assert capfd.readouterr().err == ""
     boxes = track(images, detector)
     detector.close()
     other = track(images, DlibDetector())

@@ -4,11 +4,8 @@ In video mode faces are followed from frame to frame. With a single slot MediaPi
 which delays and flattens the movements that are to be measured; with several it does not, so several are always used.
 """
 
-import contextlib
 import os
-import sys
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ import numpy as np
 
 from faceimit.data.annotators.model import checksum, model_file
 from faceimit.data.annotators.tracks import SeenFace
+from faceimit.data.quiet import without_chatter
 from faceimit.errors import InputError
 from faceimit.face.blendshapes import from_mediapipe
 
@@ -59,7 +57,7 @@ class Landmarker:
             output_facial_transformation_matrixes=True,
         )
         try:
-            with _without_chatter():
+            with without_chatter():
                 self._graph = self._tasks.vision.FaceLandmarker.create_from_options(options)
         except (RuntimeError, ValueError) as error:
             raise _no_model(self.model) from error
@@ -98,21 +96,6 @@ def _check(model: Path) -> None:
 
 def _no_model(model: Path) -> InputError:
     return InputError(f"{model} is no FaceLandmarker model with blendshapes: give a face_landmarker .task file")
-
-
-@contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Keep off stderr what MediaPipe's C++ says while it starts (six lines each time); it has no switch for that."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _points(mesh: Any) -> np.ndarray:
