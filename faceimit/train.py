@@ -43,9 +43,11 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
     seed_everything(config["seed"], workers=True, verbose=False)
     data = build(config["data"])
     task = build(config["task"])
+    callbacks = assembly.callbacks(run)
+    assembly.check_trainer(config["trainer"])
+    assembly.check_last(run, task)
     run.record(environment(config["seed"]))
     loggers = assembly.loggers(run)
-    callbacks = assembly.callbacks(run)
     trainer = assembly.trainer(run, callbacks, loggers)
 
     started = time.monotonic()

@@ -8,11 +8,12 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 import faceimit
 from faceimit.data.fingerprint import fingerprint
 from faceimit.errors import InputError
-from faceimit.tracking.checkpoints import Best, PlainCheckpoints, Record, read_checkpoint
+from faceimit.tracking.checkpoints import KEY, Best, PlainCheckpoints, Record, read_checkpoint
 from faceimit.tracking.clock import NAME as CLOCK
 from faceimit.tracking.clock import Clock
 from faceimit.tracking.compiled import compiled
@@ -42,6 +43,41 @@ def loggers(run: Run) -> list[Logger]:
         chosen.log_hyperparams(run.config | {"environment": run.environment})
         found.append(chosen)
     return found
+
+
+def check_trainer(settings: Mapping[str, Any]) -> None:
+    """Refuse settings that Lightning builds no trainer of on this machine.
+
+    Raises:
+        InputError: in its words.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
+    quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # the trainer proper will give them
+            build({**settings, **quiet})
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split()).rstrip(".")
+        raise InputError(f"there can be no such trainer here: {reason}; change trainer.* or try trainer=cpu") from error
+
+
+def check_last(run: Run, task: LightningModule) -> None:
+    """Refuse to continue a run with the checkpoint of another.
+
+    Raises:
+        InputError: it is of another task, or of another network.
+    """
+    if run.last is None:
+        return
+    content = read_checkpoint(run.last)
+    found, wanted = content.get(KEY, {}).get("task", "an unknown task"), run.config["task"]["_target_"]
+    remedy = "put the run's own back or start a new run"
+    if found != wanted:
+        raise InputError(f"checkpoint {run.last} holds {found}, not this run's {wanted}, {remedy}")
+    try:
+        task.load_state_dict(content["state_dict"], strict=task.strict_loading)
+    except RuntimeError as error:
+        raise InputError(f"checkpoint {run.last} is of another network than this run's, {remedy}") from error
 
 
 def trainer(run: Run, callbacks: list[Callback], loggers: list[Logger]) -> Trainer:

@@ -15,20 +15,19 @@ class Compiled(Callback):
 
     Args:
         backend: of ``torch.compile``, such as "inductor".
+
+    Raises:
+        InputError: there is no such backend.
     """
 
     def __init__(self, backend: str = "inductor") -> None:
+        names = torch.compiler.list_backends(())
+        if backend not in names:
+            raise InputError(f"expected compile to be true, false or one of {', '.join(names)} but got {backend}")
         self.backend = backend
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Compile at the first step.
-
-        Raises:
-            InputError: there is no such backend.
-        """
-        names = torch.compiler.list_backends(())
-        if self.backend not in names:
-            raise InputError(f"expected compile to be true, false or one of {', '.join(names)} but got {self.backend}")
+        """Compile at the first step."""
         pl_module.net.compile(backend=self.backend)
 
     def on_validation_start(self, *_: Any, **__: Any) -> None:

@@ -41,4 +41,4 @@ def test_false_is_nothing_and_an_unknown_backend_is_named():
     assert compiled(False) == []
     assert compiled(True)[0].backend == "inductor"
     with pytest.raises(InputError, match=r"one of .*inductor.* but got fast"):
-        compiled("fast")[0].on_fit_start(None, KeyframeTask(**SMALL))
+        compiled("fast")
