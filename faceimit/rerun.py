@@ -1,6 +1,7 @@
 """``faceimit-rerun``: train a run once more from its folder alone, and see whether it comes out the same."""
 
 import contextlib
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,21 +34,23 @@ def rerun(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     from faceimit.tracking.environment import environment
-    from faceimit.tracking.files import read_json, write_json
+    from faceimit.tracking.files import read_json
+    from faceimit.tracking.outputs import check_output_folder, check_outputs, write_output
     from faceimit.tracking.repetition import Past, Verdict, data_differences, differences, show
     from faceimit.tracking.runs import new_name
     from faceimit.train import train
 
     past = Past.read(args.run.expanduser().resolve())
     past.take_threads()
-    notes = differences(past.environment, environment(past.config["seed"]))
-    warn(notes)
     folder = args.out.expanduser().resolve() if args.out else past.folder.parent / new_name()
-    changed = {"resume": None, "run_dir": str(folder)} | (
-        {} if args.logger is None else {"logger": logger(args.logger)}
-    )
-    numbers = args.json and args.json.resolve()
+    other = {} if args.logger is None else {"logger": logger(args.logger)}
+    check_outputs({"--json": args.json}, [past.folder])
+    check_output_folder("--out", folder, [past.folder])
     past.start(folder)
+    notes = [*past.lost(), *differences(past.environment, environment(past.config["seed"]))]
+    warn(notes)
+    changed = {"resume": None, "run_dir": str(folder)} | other
+    numbers = args.json and args.json.absolute()
     with interruptible(), contextlib.chdir(past.place()):
         train(past.config | changed)
     apart = data_differences(past.data, read_json(folder / "data.json")["fingerprint"])
@@ -55,7 +58,7 @@ def rerun(arguments: Sequence[str]) -> None:
     verdict = Verdict.of(past, folder, [*notes, *apart])
     show(verdict)
     if numbers is not None:
-        write_json(numbers, verdict.content())
+        write_output(numbers, (json.dumps(verdict.content(), indent=2) + "\n").encode())
     print(folder)
 
 

@@ -101,8 +101,7 @@ def test_a_prolonged_run_that_has_moved_is_repeated_as_long(copy, tmp_path, caps
 
 def test_another_run_is_left_as_it_is(copy, run, tmp_path, capsys):
     other = shutil.copytree(run, tmp_path / "other")
-    for folder, seconds in ((copy, 0.5), (other, 0.7)):
-        (folder / "clock.csv").write_text(f"step,seconds\n0,{seconds}\n")
+    (other / "clock.csv").write_text("step,seconds\n0,0.7\n")
     assert rerun_of(copy, "--out", str(other)) == 2
     assert f"{other} holds a run already, choose another" in capsys.readouterr().err
     assert (other / "clock.csv").read_text().endswith("0.7\n")
@@ -116,6 +115,10 @@ def cut(folder, name):
     (folder / name).write_text((folder / name).read_text()[:-20])
 
 
+def with_text(text):
+    return lambda folder, name: (folder / name).write_text(text)
+
+
 def with_key(folder, name):
     config = yaml.safe_load((folder / name).read_text())
     (folder / name).write_text(yaml.safe_dump(config | {"colour": "red"}))
@@ -126,18 +129,34 @@ def another_seed(folder, name):
     (folder / name).write_text(yaml.safe_dump(config | {"seed": 8}))
 
 
+def with_value(key, value):
+    def change(folder, name):
+        (folder / name).write_text(json.dumps(json.loads((folder / name).read_text()) | {key: value}))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("breaks", "name", "sentence"),
     [
         (without, "config.yaml", "is not a run folder, it holds no config.yaml"),
-        (lambda folder, name: (folder / name).write_text("task: {"), "config.yaml", "config.yaml cannot be read"),
-        (lambda folder, name: (folder / name).write_text("seed: 0\n"), "config.yaml", "it lacks experiment, data"),
+        (with_text("task: {"), "config.yaml", "config.yaml cannot be read"),
+        (with_text("seed: 0\n"), "config.yaml", "it lacks experiment, data"),
         (with_key, "config.yaml", r"is of faceimit 0.1.0, commit \w+ .*there is no configuration key 'colour'"),
         (another_seed, "config.yaml", "has seed 8 in config.yaml and 0 in environment.json"),
         (without, "metrics.json", r"metrics.json does not exist"),
         (cut, "metrics.json", "metrics.json is no whole JSON file"),
         (cut, "environment.json", "environment.json is no whole JSON file"),
-        (lambda folder, name: (folder / name).write_text("step,seconds\n0,soon\n"), "clock.csv", "holds no times"),
+        (with_value("versions", ["2.0"]), "environment.json", r"expected versions in \S+ to be names and values"),
+        (
+            with_value("fingerprint", "x"),
+            "data.json",
+            r"expected fingerprint in \S+ to be names and values",
+        ),
+        (with_value("fingerprint", {"train": 3}), "data.json", r"expected train in \S+ to be names and values"),
+        (cut, "metrics.csv", "metrics.csv is cut short, "),
+        (with_text("step,loss\n0,low\n"), "metrics.csv", "line 2 of .* is no step with numbers"),
+        (with_text("step,seconds\n0,soon\n"), "clock.csv", "is not the time of step 0"),
     ],
 )
 def test_broken_folders_are_one_sentence(copy, capsys, breaks, name, sentence):
@@ -148,6 +167,54 @@ def test_broken_folders_are_one_sentence(copy, capsys, breaks, name, sentence):
     assert error.count("\n") == 1
     assert re.search(sentence, error), error
     assert set(copy.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--json", "old/metrics.json"], "--json old/metrics.json would overwrite what is read from "),
+        (["--json", "."], "--json . is a folder, give a file name"),
+        (["--out", "old"], "would overwrite .*/old, which is read"),
+        (["--out", "old/metrics.json"], "metrics.json is a file, give the name of a folder"),
+        (["--out", "other"], "other is not empty, choose another folder with --out"),
+    ],
+)
+def test_nothing_is_overwritten_nor_found_out_too_late(copy, monkeypatch, capsys, arguments, sentence):
+    monkeypatch.chdir(copy.parent)
+    (copy.parent / "other").mkdir()
+    (copy.parent / "other" / "notes.txt").write_text("mine")
+    before = {path: path.stat().st_mtime_ns for path in copy.parent.rglob("*")}
+    assert rerun_of(copy, *arguments) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.search(sentence, error), error
+    assert {path: path.stat().st_mtime_ns for path in copy.parent.rglob("*")} == before
+
+
+def limited(folder, lines):
+    """A time limit, and a clock that knows the first steps."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["trainer"]["max_time"] = "00:01:00:00"
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "clock.csv").write_text("step,seconds\n" + "".join(f"{step},{step}.5\n" for step in range(lines)))
+
+
+def test_a_clock_that_lacks_steps_is_refused(copy, capsys):
+    limited(copy, 7)
+    assert rerun_of(copy) == 2
+    assert "clock.csv has the times of 7 of 12 steps, delete it: the times are taken anew" in capsys.readouterr().err
+
+
+def test_what_is_lost_is_said_and_the_rest_is_repeated(copy, capsys):
+    limited(copy, 12)
+    (copy / "clock.csv").unlink()
+    cut_short = (copy / "checkpoints" / "best.ckpt").read_bytes()[:-200]
+    (copy / "checkpoints" / "best.ckpt").write_bytes(cut_short)
+    assert rerun_of(copy) == 0
+    output, errors = capsys.readouterr()
+    assert "not as it was: the time at which each step began is not known, there is no clock.csv" in errors
+    assert "best.ckpt is damaged, its weights cannot be compared" in errors
+    assert "identical: the same losses at every step, no weights to compare" in output
 
 
 def test_an_unknown_logger_is_named(copy, capsys):

@@ -5,6 +5,7 @@ it: how fast the machine happened to be then decides about the weights. The cloc
 in ``clock.csv``; steps that stand there already, of a resumed run or of the run to repeat, take their time from there.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from faceimit.errors import InputError
 from faceimit.tracking.files import write_text
 
 NAME = "clock.csv"
+HEAD = "step,seconds"
 
 
 class Clock(Timer):
@@ -71,7 +73,7 @@ class Clock(Timer):
         """Write it down with every checkpoint."""
         if trainer.is_global_zero:
             lines = [f"{step},{seconds!r}" for step, seconds in enumerate(self.seconds)]
-            write_text(self.path, "\n".join(["step,seconds", *lines]) + "\n")
+            write_text(self.path, "\n".join([HEAD, *lines]) + "\n")
 
 
 def _end_epoch(trainer: Trainer) -> None:
@@ -88,12 +90,22 @@ def read_clock(path: Path) -> list[float]:
     """Seconds at the start of each step, none without the file.
 
     Raises:
-        InputError: a file of something else.
+        InputError: cut short, a step left out, or something else.
     """
     try:
-        lines = path.read_text().splitlines()[1:]
-        return [float(line.split(",")[1]) for line in lines]
+        text = path.read_text()
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, IndexError) as error:
-        raise InputError(f"{path} holds no times of a run ({error}), delete it: they are taken anew") from error
+    except UnicodeDecodeError:
+        text = ""
+    remedy = "delete it: the times are taken anew"
+    first, *lines = text.splitlines() or [""]
+    if first != HEAD or not text.endswith("\n"):
+        raise InputError(f"{path} is cut short or holds no times of a run, {remedy}")
+    seconds = []
+    for step, line in enumerate(lines):
+        number, _, time = line.partition(",")
+        if number != str(step) or not re.fullmatch(r"\d+(\.\d+)?(e[-+]?\d+)?", time):
+            raise InputError(f"line {step + 2} of {path} is not the time of step {step} but {line[:40]!r}, {remedy}")
+        seconds.append(float(time))
+    return seconds

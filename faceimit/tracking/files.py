@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import csv
 import json
 import math
 import os
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.errors import InputError
+
+Row = dict[str, str]
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -73,6 +76,51 @@ def write_metrics(path: Path, metrics: Mapping[str, Any]) -> dict[str, float]:
     finite = {name: numbers[name] for name in sorted(numbers) if math.isfinite(numbers[name])}
     write_json(path, finite)
     return finite
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Rows of a CSV file by column; a row shorter or longer than the first is an error.
+
+    Raises:
+        InputError: no text, or rows of different lengths.
+    """
+    try:
+        with path.open(newline="") as file:
+            reader = csv.reader(file)
+            columns, *rows = list(reader) or [[]]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} is no CSV file ({error}), make it again or delete it") from error
+    rows = [row for row in rows if row]
+    for number, row in enumerate(rows, start=2):
+        if len(row) != len(columns):
+            raise InputError(
+                f"line {number} of {path} has {len(row)} cells where the first has {len(columns)}, "
+                "make the file again or delete it"
+            )
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+def read_steps(path: Path) -> dict[int, Row]:
+    """Rows of a ``metrics.csv`` by step, with all their columns.
+
+    Raises:
+        InputError: missing, cut short, or something else.
+    """
+    remedy = "delete it to resume the run without it, or train anew"
+    try:
+        whole = path.read_bytes().endswith(b"\n")
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist, give the folder of a whole run") from error
+    if not whole:
+        raise InputError(f"{path} is cut short, {remedy}")
+    steps: dict[int, Row] = {}
+    for number, row in enumerate(read_rows(path), start=2):
+        try:
+            [float(text) for text in row.values() if text]
+            steps[int(row["step"])] = row
+        except (KeyError, ValueError) as error:
+            raise InputError(f"line {number} of {path} is no step with numbers, {remedy}") from error
+    return steps
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:

@@ -12,7 +12,7 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.loggers import Logger, TensorBoardLogger, WandbLogger
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
-from faceimit.tracking.files import write_bytes, write_json, write_text
+from faceimit.tracking.files import read_steps, write_bytes, write_json, write_text
 from faceimit.tracking.wandb_run import AXIS, finish, keep_best, wandb_logger
 
 __all__ = ["CsvLogger", "log_best", "log_figure", "log_table", "no_logger", "tensorboard_logger", "wandb_logger"]
@@ -122,12 +122,10 @@ class CsvLogger(Logger):
         write_bytes(self.path.parent / "media" / f"{_as_file(name)}.png", picture.getvalue())
 
     def _read(self, resumed_at: int) -> None:
-        with self.path.open(newline="") as file:
-            reader = csv.DictReader(file)
-            self._columns = list(reader.fieldnames or ["step"])
-            for row in reader:
-                if int(row["step"]) < resumed_at:
-                    self._rows[int(row["step"])] = {k: v for k, v in row.items() if v and k != "step"}
+        for step, row in read_steps(self.path).items():
+            self._columns = list(row)
+            if step < resumed_at:
+                self._rows[step] = {name: value for name, value in row.items() if value and name != "step"}
 
 
 def _as_file(name: str) -> str:

@@ -1,6 +1,5 @@
 """Repeating a run from its folder: what it was, what is different here, whether the repetition came out the same."""
 
-import csv
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +9,13 @@ from typing import Any
 from faceimit.errors import InputError
 from faceimit.tracking.clock import NAME as CLOCK
 from faceimit.tracking.clock import read_clock
-from faceimit.tracking.files import read_json, write_text
+from faceimit.tracking.files import read_json, read_steps, write_text
 from faceimit.tracking.runs import known_config
 
 # a figure of the machine's speed, not of the training
 SPEED = ("fit/seconds",)
+BEST = Path("checkpoints", "best.ckpt")
+ENVIRONMENT = {"folder": str, "commit": dict, "versions": dict, "hardware": dict}
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,9 @@ class Past:
             raise InputError(
                 f"expected {odd[0]} in {folder / 'metrics.json'} to be a number but got {metrics[odd[0]]!r}"
             )
-        read_clock(folder / CLOCK)
+        read_steps(folder / "metrics.csv")
         environment = read_json(folder / "environment.json")
+        _check_kinds(folder / "environment.json", environment, ENVIRONMENT)
         if environment.get("seed") != config["seed"]:
             raise InputError(
                 f"run {folder} has seed {config['seed']} in config.yaml and {environment.get('seed')} in "
@@ -59,8 +61,40 @@ class Past:
         for resumed in sorted(folder.glob("environment-resumed-*.json")):
             config["trainer"] = read_json(resumed).get("trainer", config["trainer"])
         known = folder / "data.json"
-        data = read_json(known).get("fingerprint", {}) if known.is_file() else {}
-        return cls(folder, config, environment, data, metrics)
+        data = read_json(known) if known.is_file() else {}
+        _check_kinds(known, data, {"fingerprint": dict})
+        data = data.get("fingerprint", {})
+        _check_kinds(known, data, dict.fromkeys(data, dict))
+        past = cls(folder, config, environment, data, metrics)
+        past.check_clock()
+        return past
+
+    def check_clock(self) -> None:
+        """Refuse the times of a part of the steps: the others would be trained by another clock, with other weights.
+
+        Raises:
+            InputError: ``clock.csv`` is damaged, or lacks steps.
+        """
+        known, steps = len(read_clock(self.folder / CLOCK)), int(self.metrics.get("fit/steps", 0))
+        if self.timed and 0 < known < steps:
+            raise InputError(
+                f"{self.folder / CLOCK} has the times of {known} of {steps} steps, delete it: the times are taken anew"
+            )
+
+    @property
+    def timed(self) -> bool:
+        """Whether there was a time limit."""
+        return self.config["trainer"].get("max_time") is not None
+
+    def lost(self) -> list[str]:
+        """What the folder does not hold any more, in words, where that leaves something unrepeated or uncompared."""
+        found = []
+        if self.timed and not read_clock(self.folder / CLOCK):
+            found.append(f"the time at which each step began is not known, there is no {CLOCK}")
+        best = self.folder / BEST
+        if best.is_file() and weights(best) is None:
+            found.append(f"{best} is damaged, its weights cannot be compared")
+        return found
 
     def place(self) -> Path:
         """The folder that paths in the configuration count from."""
@@ -79,10 +113,11 @@ class Past:
         """Leave in the folder of the repetition what it is to follow: the times at which each step began.
 
         Raises:
-            InputError: another run is there.
+            InputError: something is there, whose files the new run would replace or take for its own.
         """
-        if (folder / "checkpoints").exists():
-            raise InputError(f"{folder} holds a run already, choose another folder with --out")
+        if folder.is_dir() and any(folder.iterdir()):
+            what = "holds a run already" if (folder / "checkpoints").exists() else "is not empty"
+            raise InputError(f"{folder} {what}, choose another folder with --out")
         if (self.folder / CLOCK).is_file():
             write_text(folder / CLOCK, (self.folder / CLOCK).read_text())
 
@@ -178,7 +213,10 @@ def first_difference(one: Path, other: Path) -> int | None:
     Raises:
         InputError: a file that is none.
     """
-    rows, others = _rows(one), _rows(other)
+    rows, others = (
+        {step: {name: text for name, text in row.items() if text} for step, row in read_steps(path).items()}
+        for path in (one, other)
+    )
     steps = sorted({*rows, *others})
     return next((step for step in steps if rows.get(step) != others.get(step)), None)
 
@@ -198,26 +236,32 @@ def _items(data: Mapping[str, Any], name: str) -> str:
     return "nothing" if about is None else f"{about.get('items')} items, digest {about.get('digest')}"
 
 
-def _rows(path: Path) -> dict[int, dict[str, str]]:
-    try:
-        with path.open(newline="") as file:
-            return {int(row["step"]): {k: v for k, v in row.items() if v} for row in csv.DictReader(file)}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        raise InputError(f"{path} is no table of steps ({error}), train the run anew") from error
-
-
 def _short(commit: str | None) -> str:
-    return "unknown" if commit is None else commit[:7]
+    return "unknown" if commit is None else str(commit)[:7]
+
+
+def _check_kinds(path: Path, content: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    for name, kind in kinds.items():
+        if not isinstance(content.get(name, kind()), kind):
+            what = "a text" if kind is str else "names and values"
+            raise InputError(f"expected {name} in {path} to be {what} but got {content[name]!r}, delete {name} there")
 
 
 def same_weights(one: Path, other: Path) -> bool | None:
-    """Whether two runs have the same best weights to the bit; None where one has no checkpoint any more."""
+    """Whether two runs have the same best weights to the bit; None where one has no readable checkpoint any more."""
     import torch
 
+    a, b = weights(one / BEST), weights(other / BEST)
+    if a is None or b is None:
+        return None
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def weights(path: Path) -> dict[str, Any] | None:
+    """Of a checkpoint; None where it is missing or damaged."""
     from faceimit.tracking.checkpoints import read_checkpoint
 
-    paths = [folder / "checkpoints" / "best.ckpt" for folder in (one, other)]
-    if not all(path.is_file() for path in paths):
+    try:
+        return read_checkpoint(path)["state_dict"]
+    except InputError:
         return None
-    a, b = (read_checkpoint(path)["state_dict"] for path in paths)
-    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

@@ -7,9 +7,10 @@ from typing import Any
 
 import faceimit
 from faceimit.errors import InputError
+from faceimit.tracking.files import Row, read_rows
 from faceimit.tracking.page import Block, Figures, Finding, Findings, Fold, Page, Section, Table, shown
 from faceimit.tracking.report_prose import picture, pictures_of, prose
-from faceimit.tracking.report_record import Row, flat, is_run, read_json, read_rows
+from faceimit.tracking.report_record import flat, is_run, read_json
 from faceimit.tracking.report_tables import clip_blocks, method_blocks, number, plain_table
 from faceimit.tracking.report_words import HEADLINES, better
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from faceimit.errors import InputError
 from faceimit.tracking import report_folders as folders
+from faceimit.tracking.files import read_rows
 from faceimit.tracking.report_compare import comparison_page, differences, names_of
 from faceimit.tracking.report_findings import best_step, findings_of, monitor
 from faceimit.tracking.report_measured import Measured, recorded
-from faceimit.tracking.report_record import RunRecord, is_run, read_rows, read_run
+from faceimit.tracking.report_record import RunRecord, is_run, read_run
 from faceimit.tracking.report_run import run_page
 
 CAN_BE = (

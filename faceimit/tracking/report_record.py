@@ -1,6 +1,5 @@
 """A run folder, read for a report: whatever it has; what is broken is an error, what is missing is left empty."""
 
-import csv
 import json
 import math
 import re
@@ -15,13 +14,13 @@ import yaml
 import faceimit
 from faceimit.errors import InputError
 from faceimit.tracking.evaluations import newest
+from faceimit.tracking.files import Row, read_rows
 from faceimit.tracking.runs import PLACES
 
 # of config.yaml: a run without them was recorded by another version, or is none of ours
 EXPECTED = ("experiment", "seed", "task", "data", "trainer")
 # a picture's file: named by us, or by wandb with its step and a digest
 PICTURE = re.compile(r"(?P<name>.+?)(?:_(?P<step>\d+)_[0-9a-f]{20})?\.(?:png|jpg|jpeg)")
-Row = dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -241,28 +240,6 @@ def read_curves(path: Path) -> dict[str, Curve]:
         for name, value in values.items():
             points.setdefault(name, []).append((step, value))
     return {name: _curve(values) for name, values in points.items()}
-
-
-def read_rows(path: Path) -> list[Row]:
-    """Rows of a CSV file by column; a row shorter or longer than the first is an error.
-
-    Raises:
-        InputError: no text, or rows of different lengths.
-    """
-    try:
-        with path.open(newline="") as file:
-            reader = csv.reader(file)
-            columns, *rows = list(reader) or [[]]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no CSV file ({error}), make it again or delete it") from error
-    rows = [row for row in rows if row]
-    for number, row in enumerate(rows, start=2):
-        if len(row) != len(columns):
-            raise InputError(
-                f"line {number} of {path} has {len(row)} cells where the first has {len(columns)}, "
-                "make the file again or delete it"
-            )
-    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def read_tables(folder: Path) -> dict[str, list[Row]]:

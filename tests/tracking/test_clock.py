@@ -72,8 +72,21 @@ def test_steps_before_there_was_a_limit_took_none_of_its_time(tmp_path, monkeypa
     assert read_clock(tmp_path / NAME) == [0.0, 0.0, *seconds]
 
 
-def test_something_else_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "is cut short or holds no times of a run, delete it"),
+        ("\0\x89PNG", "is cut short or holds no times of a run, delete it"),
+        ("step,seconds\n0,0.5\n1,1.2", "is cut short or holds no times of a run, delete it"),
+        ("step,seconds\n0,soon\n", "line 2 of .* is not the time of step 0 but '0,soon', delete it"),
+        ("step,seconds\n0,0.5\n2,1.5\n", "line 3 of .* is not the time of step 1 but '2,1.5', delete it"),
+        ("step,seconds\n0,0.5\n\n", "line 3 of .* is not the time of step 1 but '', delete it"),
+        ("step,seconds\n0,nan\n", "line 2 of .* is not the time of step 0"),
+        ("step,seconds\n0,-1.0\n", "line 2 of .* is not the time of step 0"),
+    ],
+)
+def test_something_else_is_refused(tmp_path, text, sentence):
     assert read_clock(tmp_path / NAME) == []
-    (tmp_path / NAME).write_text("step,seconds\n0,soon\n")
-    with pytest.raises(InputError, match=r"holds no times of a run .* delete it"):
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(InputError, match=sentence):
         Clock("00:00:01:00", tmp_path / NAME)

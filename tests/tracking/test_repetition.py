@@ -64,7 +64,7 @@ def test_the_first_other_step_is_found(tmp_path):
     assert first_difference(paths[0], paths[1]) is None  # the order of columns and rows says nothing
     assert first_difference(paths[0], paths[2]) == 5
     assert first_difference(paths[0], paths[3]) == 0
-    with pytest.raises(InputError, match="no table of steps"):
+    with pytest.raises(InputError, match="does not exist"):
         first_difference(paths[0], tmp_path / "none.csv")
 
 
