@@ -31,6 +31,7 @@ from faceimit.data.videos import CROP_VERSION
 from faceimit.errors import InputError
 from faceimit.face.controls import CONTROLS
 from faceimit.keyframes.weights import CROP
+from faceimit.nets.finite import check_finite
 from faceimit.robot.profile import load_profile
 
 Advance = Callable[[str, int, int], None]
@@ -64,7 +65,7 @@ def write_bundle(
     profile = load_profile(robot)
     for what, net in (("keyframe", networks.score), (LANDMARKS, networks.landmarks), (MAPPER, networks.mapper)):
         if net is not None:
-            graphs.check_finite(net, f"the {what} weights")
+            check_finite(net.state_dict(), f"the {what} network")
     begin = _steps(networks, quantise, advance)
     content = _graphs(networks, begin)
     manifest = {**_description(networks, content), "robot": profile.name}

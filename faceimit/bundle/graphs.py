@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from faceimit.bundle.format import CROP, NEXT, RATE, SCORES
 from faceimit.bundle.step import KeyframeStep
-from faceimit.errors import InputError
 from faceimit.nets.keyframe import KeyframeNet
 from faceimit.nets.mapper import ControlMapper
 from faceimit.nets.pfld import PFLD, confidence
@@ -57,17 +56,6 @@ def landmark_graph(net: PFLD, crop: int) -> bytes:
 def mapper_graph(net: ControlMapper, crop: int) -> bytes:
     """ONNX of :class:`MapperGraph`."""
     return _export(MapperGraph(net), (_blank(crop),), [CROP], ["controls"])
-
-
-def check_finite(net: nn.Module, what: str) -> None:
-    """Refuse weights that are no numbers.
-
-    Raises:
-        InputError: naming the first tensor with a NaN or an infinity.
-    """
-    for name, value in net.state_dict().items():
-        if isinstance(value, Tensor) and not torch.isfinite(value).all():
-            raise InputError(f"{what} hold values that are not finite (in {name}), train again or give others")
 
 
 def _blank(crop: int) -> Tensor:

@@ -121,12 +121,15 @@ def _tensors(content: bytes, named: str) -> tuple[dict[str, Any], dict[str, Any]
     from safetensors import SafetensorError
     from safetensors.torch import load
 
+    from faceimit.nets.finite import check_finite
+
     try:
         state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in load(content).items()}
         # A safetensors file begins with the length of its JSON header.
         described = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]["faceimit"]
     except (SafetensorError, KeyError) as error:
         raise InputError(f"{named}: not a keyframe weights file, give one or a checkpoint") from error
+    check_finite(state, named)
     return state, json.loads(described)
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from faceimit.errors import InputError
+from faceimit.nets.finite import check_finite
 from faceimit.nets.warp import warp
 
 PYRAMID_CHANNELS = (16, 32, 64, 64, 64, 64)  # levels 1 to 6
@@ -308,6 +309,7 @@ def load_flow_weights(net: FastFlowNet, source: str | Path) -> FastFlowNet:
     expected = net.state_dict()
     if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in expected.items()}:
         raise InputError(f"flow weights {source} belong to another network, try the default levels 6 to 2")
+    check_finite(state, f"flow weights file {source}")
     net.load_state_dict(state)
     return net
 

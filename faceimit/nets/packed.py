@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from faceimit.errors import InputError
+from faceimit.nets.finite import check_finite
 
 
 def pack(state: Mapping[str, Any], header: Mapping[str, Any], half: bool = True) -> bytes:
@@ -38,7 +39,8 @@ def unpack(source: str | Path, shipped: str, form: str) -> tuple[dict[str, Tenso
         form: the ``format`` that the header must have.
 
     Raises:
-        InputError: the file is missing, no weights file, damaged, or of another network or version.
+        InputError: the file is missing, no weights file, damaged, of another network or version, or not
+            finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -56,4 +58,5 @@ def unpack(source: str | Path, shipped: str, form: str) -> tuple[dict[str, Tenso
         raise InputError(f"{source} is not a weights file or is damaged, give one that faceimit wrote") from error
     if header.get("format") != form:
         raise InputError(f"weights {source} have format {header.get('format')!r} instead of {form!r}, train them again")
+    check_finite(state, f"weights file {source}")
     return state, header

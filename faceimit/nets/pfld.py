@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from faceimit.errors import InputError
 from faceimit.face.landmarks import COUNT
+from faceimit.nets.finite import check_finite
 
 FORMAT = "faceimit-landmarks-1"
 GAIN = 0.1  # of the head's places: its inputs are many, their steps would add up to wild jumps
@@ -227,6 +228,7 @@ def load_pfld(source: str | Path = "shipped") -> PFLD:
         raise InputError(f"landmark weights {source} belong to another network, try 'shipped'") from error
     if unexpected or any(not name.startswith("pose.") for name in missing):
         raise InputError(f"landmark weights {source} belong to another network, try 'shipped'")
+    check_finite(state, f"landmark weights file {source}")
     return net.eval()
 
 

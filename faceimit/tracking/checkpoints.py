@@ -6,6 +6,7 @@ import io
 import pickle
 import signal
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from faceimit.data.sharding import largest
 from faceimit.errors import InputError
+from faceimit.nets.finite import check_finite
 from faceimit.ranges import Count
 from faceimit.tracking.files import write_bytes
 from faceimit.tracking.loggers import CsvLogger
@@ -55,8 +57,10 @@ class PlainCheckpoints(TorchCheckpointIO):
         write_bytes(Path(path), buffer.getvalue())
 
     def load_checkpoint(self, path: Any, map_location: Any = None, **_: Any) -> dict[str, Any]:
-        """As :func:`read_checkpoint`."""
-        return read_checkpoint(path, map_location)
+        """As :func:`read_checkpoint`, of finite weights."""
+        content = read_checkpoint(path, map_location)
+        check_finite(content["state_dict"], f"checkpoint {path}")
+        return content
 
 
 def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, Any]:
@@ -74,12 +78,15 @@ def read_checkpoint(path: str | Path, map_location: Any = "cpu") -> dict[str, An
     if not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a checkpoint or is cut short, give a .ckpt file that faceimit.train wrote")
     try:
+        with zipfile.ZipFile(path) as file:  # torch writes checksums, and does not look at them
+            if file.testzip() is not None:
+                raise ValueError("a checksum differs")
         content = torch.load(path, map_location=map_location, weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
             f"checkpoint {path} holds code objects, which are never run, give one that faceimit.train wrote"
         ) from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"checkpoint {path} is damaged, train again or give another one") from error
     if not isinstance(content, dict) or "state_dict" not in content:
         raise InputError(f"{path} holds no trained task, give a .ckpt file that faceimit.train wrote")
@@ -109,6 +116,7 @@ def load_task(path: str | Path, kind: str) -> Any:
         task.load_state_dict(content["state_dict"])
     except (RuntimeError, TypeError, KeyError) as error:  # other weights, or arguments of an older architecture
         raise InputError(f"checkpoint {path} does not fit {name} of this version, train it again") from error
+    check_finite(content["state_dict"], f"checkpoint {path}")
     task.on_load_checkpoint(content)
     return task.eval()
 

@@ -51,8 +51,13 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path):
     with pytest.raises(InputError, match="holds no trained task"):
         read_checkpoint(path)
     torch.save({"state_dict": {"w": torch.zeros(1000)}}, path)
-    path.write_bytes(path.read_bytes()[:-200])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-200])
     with pytest.raises(InputError, match=r"cut short|damaged"):
+        read_checkpoint(path)
+    middle = len(whole) // 2  # a number of the weights
+    path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])
+    with pytest.raises(InputError, match="damaged"):
         read_checkpoint(path)
 
 
@@ -64,5 +69,11 @@ def test_a_task_is_built_again_from_its_checkpoint_and_from_no_other(tmp_path):
     assert not task.training
     saved = read_checkpoint(best)["state_dict"]
     assert all(torch.equal(value, saved[name]) for name, value in task.state_dict().items())
+    content = read_checkpoint(best)
+    next(iter(content["state_dict"].values())).fill_(float("nan"))
+    PlainCheckpoints().save_checkpoint(content, tmp_path / "nan.ckpt")
+    for load in (PlainCheckpoints().load_checkpoint, lambda path: load_task(path, "tests.dummy.DummyTask")):
+        with pytest.raises(InputError, match=r"nan.ckpt holds values that are not finite \(in net.0.weight\)"):
+            load(tmp_path / "nan.ckpt")
     with pytest.raises(InputError, match=r"holds tests.dummy.DummyTask, not faceimit.tasks.flow.FlowTask"):
         load_task(best, "faceimit.tasks.flow.FlowTask")
