@@ -140,6 +140,9 @@ def _rows_of(table: Path, sequence: str | None) -> tuple[Sequence[str] | None, l
         content = next((content[key] for key in _ROW_KEYS if isinstance(content.get(key), list | dict)), content)
     if isinstance(content, dict):
         items = {k: v for k, v in content.items() if k not in {"names", "control_names"}}
+        if not any(Path(image).suffix.lower() in PICTURES for image in items):
+            some = ", ".join(list(items)[:6]) or "none"
+            raise InputError(f"expected {table} to name pictures and their controls but its names are {some}")
         return names, [_row_of_mapping(image, values, sequence) for image, values in items.items()]
     if not isinstance(content, list):
         raise InputError(f"expected {table} to hold rows of pictures and controls but got {type(content).__name__}")
