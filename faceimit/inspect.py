@@ -1,18 +1,22 @@
 """``faceimit-inspect``: what a data set holds, how well it covers, what is wrong with it; text and an HTML report."""
 
+import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from faceimit.tracking.cli import CommandParser, clip_count, run_command
-from faceimit.tracking.files import write_json, write_text
+from faceimit.data.video import FASTEST, SLOWEST
+from faceimit.errors import InputError
+from faceimit.tracking.cli import CommandParser, between, clip_count, run_command
+from faceimit.tracking.files import as_json as json_text
 from faceimit.tracking.inspection import Amount, Inspection, inspect_source
 from faceimit.tracking.inspection_bundle import bundle_json, bundle_page, inspect_bundle, is_bundle
 from faceimit.tracking.inspection_findings import findings_of
 from faceimit.tracking.inspection_open import KINDS, open_source
 from faceimit.tracking.inspection_report import as_json, page_of
 from faceimit.tracking.inspection_sections import duration
-from faceimit.tracking.outputs import PAGE_ENDINGS, check_outputs
+from faceimit.tracking.outputs import NUMBER_ENDINGS, PAGE_ENDINGS, check_outputs, write_output
 from faceimit.tracking.page import WORDS, Finding, Findings
 from faceimit.tracking.pages import progress
 
@@ -43,20 +47,21 @@ def inspect(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
-    check_outputs({"--out": out, "--json": args.json}, suffixes={"--out": PAGE_ENDINGS})
+    check_outputs({"--out": out, "--json": args.json}, [args.path], {"--out": PAGE_ENDINGS, "--json": NUMBER_ENDINGS})
+    pairs = {"names": args.names, "sequence": args.sequence, "fps": args.fps}
     if is_bundle(args.path):
+        given = [f"--{name}" for name, value in (pairs | {"data": args.data}).items() if value is not None]
+        if given:
+            raise InputError(f"{', '.join(given)} is for data sets but {args.path} is a bundle, leave it out")
         inspect_one_bundle(args.path, out, args.json)
         return
     amount = Amount(clips=args.clips, pictured=min(args.clips, Amount.pictured))
-    pairs = {"names": args.names and args.names.split(","), "sequence": args.sequence, "fps": args.fps}
     with progress() as advance:
         advance("opening", 0, 1)
         found = inspect_source(open_source(args.path, args.data, pairs), amount, advance)
         advance("writing the report", 0, 1)
         html = page_of(found).html()
-    if args.json is not None:
-        write_json(args.json, as_json(found))
-    write_text(out, html)
+    _write(out, html, args.json, as_json(found))
     show(found)
     print(out)
 
@@ -66,11 +71,15 @@ def inspect_one_bundle(path: Path, out: Path, json: Path | None) -> None:
     with progress() as advance:
         bundle = inspect_bundle(path, advance)
         html = bundle_page(bundle).html()
-    if json is not None:
-        write_json(json, bundle_json(bundle))
-    write_text(out, html)
+    _write(out, html, json, bundle_json(bundle))
     show_findings(f"{path}: inference bundle", bundle.findings)
     print(out)
+
+
+def _write(out: Path, html: str, numbers: Path | None, content: Mapping[str, Any]) -> None:
+    if numbers is not None:
+        write_output(numbers, json_text(content).encode())
+    write_output(out, html.encode())
 
 
 def show(found: Inspection) -> None:
@@ -104,6 +113,13 @@ def show_findings(title: str, findings: Sequence[Finding], table: object = "") -
         console.print(f"{mark}  {escape(finding.text)}", soft_wrap=True)
 
 
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"expected names with commas between them but got {text!r}")
+    return names
+
+
 def _parser() -> CommandParser:
     parser = CommandParser(DESCRIPTION, EXAMPLE, prog="faceimit-inspect")
     parser.add_argument("path", type=Path, metavar="PATH", help="what to inspect")
@@ -111,9 +127,11 @@ def _parser() -> CommandParser:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write everything in numbers")
     parser.add_argument("--data", choices=KINDS, help="how to read PATH, where it does not tell by itself")
     pairs = parser.add_argument_group("Ameca pairs whose table does not say it")
-    pairs.add_argument("--names", metavar="A,B,...", help='names of values in lists, or "table": in the order of ours')
+    pairs.add_argument(
+        "--names", type=_names, metavar="A,B,...", help='names of values in lists, or "table": in the order of ours'
+    )
     pairs.add_argument("--sequence", metavar="COLUMN", help="column that names the recording of each row")
-    pairs.add_argument("--fps", type=float, help="frames per second of the recordings")
+    pairs.add_argument("--fps", type=between(float, SLOWEST, FASTEST), help="frames per second of the recordings")
     parser.add_argument(
         "--clips",
         type=clip_count,

@@ -56,11 +56,25 @@ def test_a_store_without_a_clip_names_its_report(tmp_path, capsys):
         (["CLIPS", "--out", "FOLDER"], "is a folder"),
         (["CLIPS", "--out", "x.html", "--json", "x.html"], "have the same name"),
         (["CLIPS", "--data", "caer"], "CAER"),
+        (["CLIPS", "--json", "CLIP"], "would overwrite what is read from"),
+        (["CLIPS", "--json", "x.txt"], "--json writes .json"),
+        (["CLIPS", "--fps", "25"], "--fps is for Ameca pairs but"),
+        (["CLIPS", "--names", ""], "expected names with commas between them but got ''"),
+        (["CLIPS", "--fps", "nan"], "from 0.1 to 1000 but got nan"),
+        (["BUNDLE", "--data", "videos"], "is a bundle, leave it out"),
+        (["TEXT"], "none of 1 video can be read; "),
+        (["SCORES"], "to name pictures and their controls but its names are video, fps"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(clips, tmp_path, monkeypatch, capsys, arguments, sentence):
     monkeypatch.chdir(tmp_path)
-    places = {"CLIPS": str(clips), "FOLDER": str(tmp_path)}
+    places = {"CLIPS": str(clips), "FOLDER": str(tmp_path), "CLIP": str(clips / "train" / "1.npz")}
+    contents = {"TEXT": ("text.mp4", "hello"), "SCORES": ("a/scores.json", '{"video": "a.mp4", "fps": 25}')}
+    contents["BUNDLE"] = ("bundle/manifest.json", "{}")
+    for place, (name, content) in contents.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+        places[place] = str((tmp_path / name).parent if place == "BUNDLE" else tmp_path / name)
     assert run_command(inspect, [places.get(argument, argument) for argument in arguments]) == 2
     err = capsys.readouterr().err
     assert sentence in err

@@ -8,6 +8,7 @@ import numpy as np
 from faceimit.data.checks import counts
 from faceimit.tracking.inspection import Inspection
 from faceimit.tracking.page import Finding, Level
+from faceimit.words import plural
 
 NAMED = 5  # names in a sentence
 NARROW = 0.3  # share of its range below which a value hardly moves
@@ -45,12 +46,6 @@ def listed(names: Iterable[Any], most: int = NAMED) -> str:
     names = [str(name) for name in names]
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def plural(count: int, word: str) -> str:
-    """``1 clip``, ``1,200 clips``."""
-    plurals = word.replace("file or row", "files or row") + "s"
-    return f"{count:,} {word if count == 1 else plurals}"
 
 
 def _clips(found: Inspection) -> Iterator[Finding]:

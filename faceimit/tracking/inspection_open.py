@@ -8,7 +8,7 @@ from faceimit.data.corpora.listing import entries, is_video
 from faceimit.data.corpora.registry import CORPORA, list_corpus
 from faceimit.data.pairs import is_hub_id, is_saved, read_pairs
 from faceimit.errors import InputError
-from faceimit.tracking.inspection_sources import ClipSource, Source, StoreSource, VideoSource
+from faceimit.tracking.inspection_sources import PAIRS, ClipSource, Source, StoreSource, VideoSource
 
 KINDS = (*CORPORA, "ameca")
 Options = dict[str, Any]
@@ -30,7 +30,15 @@ def open_source(path: Path, data: str | None = None, pairs: Mapping[str, Any] | 
     Raises:
         InputError: nothing there that can be inspected; what was looked for and what is there.
     """
-    options = dict(pairs or {})
+    options = {name: value for name, value in (pairs or {}).items() if value is not None}
+    source = _opened(path, data, options)
+    if options and source.kind != PAIRS:
+        given = ", ".join(f"--{name}" for name in options)
+        raise InputError(f"{given} is for {PAIRS} but {path} is of kind {source.kind}, leave it out")
+    return source
+
+
+def _opened(path: Path, data: str | None, options: Options) -> Source:
     if data == "ameca":
         return _pairs(path, options)
     if not path.exists():
@@ -47,7 +55,7 @@ def _open_file(path: Path, options: Options) -> Source:
     if path.suffix.lower() == ".parquet":
         return StoreSource(path.parent) if path.name.startswith("clips-") else _pairs(path, options)
     if path.suffix.lower() in TABLES:
-        return _pairs(path.parent, options)
+        return _pairs(path, options)
     if is_video(path.name):
         return VideoSource(list_corpus("videos", path))
     raise InputError(f"expected {CAN_BE} but {path} is a {path.suffix or 'nameless'} file, give its folder")

@@ -9,7 +9,7 @@ import numpy as np
 from faceimit.data.checks.records import ClipFacts, Track, robot_controls
 from faceimit.data.pairs import PairTable, split_by_sequence
 from faceimit.errors import InputError
-from faceimit.tracking.inspection_sources import SIDE, Source
+from faceimit.tracking.inspection_sources import PAIRS, SIDE, Source
 
 SIZED = 50  # sequences whose first picture is opened for its size
 
@@ -23,7 +23,7 @@ class PairSource(Source):
         splits: rows of each split; None: those of the default split by recording, if there are enough recordings.
     """
 
-    kind = "Ameca pairs"
+    kind = PAIRS
 
     def __init__(self, path: Path, table: PairTable, splits: Mapping[str, np.ndarray] | None = None) -> None:
         self.path, self.vocabulary, self._table = path, robot_controls(), table

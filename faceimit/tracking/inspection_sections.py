@@ -9,8 +9,9 @@ from faceimit.data.checks.leakage import Duplicate
 from faceimit.data.checks.values import Distribution, Grain
 from faceimit.tracking import inspection_figures as figures
 from faceimit.tracking.inspection import PRINTED, Inspection
-from faceimit.tracking.inspection_findings import NARROW, names_of, plural
+from faceimit.tracking.inspection_findings import NARROW, names_of
 from faceimit.tracking.page import Bars, Block, Cell, Figures, Level, Mark, Table, Text
+from faceimit.words import plural
 
 MOST_ROWS = 40
 MOST_USUAL = 12  # frame rates and sizes listed

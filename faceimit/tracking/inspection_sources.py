@@ -16,10 +16,12 @@ from faceimit.data.store import ClipInfo, Store
 from faceimit.data.video import probe, read_frames
 from faceimit.errors import InputError
 from faceimit.face.pose import pose_from_rotation
+from faceimit.words import plural
 
 SIDE = 64  # pixels of the grey pictures that the checks look at
 PROBED = 300  # videos of a corpus that are opened for their length, rate and size
 SPLITS = ("train", "val", "test")
+PAIRS = "Ameca pairs"
 
 
 class Source(ABC):
@@ -129,7 +131,10 @@ class VideoSource(Source):
             self._opened(i) if i in opened else ClipFacts(s.name, s.split, s.identity, None, float("nan"))
             for i, s in enumerate(listing.sources)
         ]
-        self.problems = [str(problem) for problem in listing.problems]
+        notes = [fact.note for fact in self.facts if fact.note]
+        if len(notes) == len(self.facts):
+            raise InputError(f"none of {plural(len(notes), 'video')} can be read; {notes[0]}")
+        self.problems = [*notes, *(str(problem) for problem in listing.problems)]
         labels = sorted({source.label for source in listing.sources if source.label})
         self.about = [("labels", ", ".join(labels))] if labels else []
 
