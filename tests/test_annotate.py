@@ -80,6 +80,8 @@ def test_bad_input(folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "empty").mkdir()
     assert "got an empty one" in refused(capsys, "", *out, *plug_in)
     assert "no video" in refused(capsys, tmp_path / "empty", *out, *plug_in)
+    (tmp_path / "a.txt").write_text("hello")
+    assert f"{tmp_path}/a.txt holds no video" in refused(capsys, tmp_path / "a.txt", *out, *plug_in)
     assert "no annotator 'medapipe'" in refused(capsys, folder, *out, "--annotator", "medapipe")
     assert "no.task does not exist" in refused(capsys, folder, *out, "--model", tmp_path / "no.task")
     assert "did you mean --workers?" in refused(capsys, folder, *out, "--worker", "2")

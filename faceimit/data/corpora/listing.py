@@ -94,8 +94,8 @@ class Listing:
 Found = Iterator[Source | Problem]
 
 
-def collect(corpus: str, root: Path, found: Iterable[Source | Problem]) -> Listing:
-    """A listing of what a reader finds.
+def collect(corpus: str, root: Path, found: Iterable[Source | Problem], asked: str = "") -> Listing:
+    """A listing of what a reader finds; `asked` is what was given where that is not the root itself.
 
     Raises:
         InputError: the reader's, for a wrong root; no video at all.
@@ -106,7 +106,7 @@ def collect(corpus: str, root: Path, found: Iterable[Source | Problem]) -> Listi
         (sources if isinstance(item, Source) else problems).append(item)  # type: ignore[arg-type]
     if not sources:
         first = f" ({problems[0]})" if problems else ""
-        raise InputError(f"{root} holds no video that can be used{first}, check the path")
+        raise InputError(f"{asked or root} holds no video that can be used{first}, check the path")
     return Listing(corpus, root, tuple(sources), tuple(problems))
 
 

@@ -66,7 +66,8 @@ def list_videos(root: Roots, val: float = 0.1, test: float = 0.1, seed: int = 0,
     if base is None:
         base = Path(os.path.commonpath([path if path.is_dir() else path.parent for path in paths]))
     level = _people_level(base) if paths == [base] else ""
-    return replace(collect(CORPUS, base, find(base, paths, val, test, seed, level)), people=base / level)
+    asked = ", ".join(str(path) for path in paths[:3]) + (", ..." if len(paths) > 3 else "")
+    return replace(collect(CORPUS, base, find(base, paths, val, test, seed, level), asked), people=base / level)
 
 
 def _existing(path: str | os.PathLike[str]) -> Path:
@@ -77,7 +78,7 @@ def _existing(path: str | os.PathLike[str]) -> Path:
 def find(base: Path, paths: Sequence[Path], val: float, test: float, seed: int, level: str = "") -> Found:
     """Videos of files and folders below a base folder, one folder in memory at a time; people lie below `level`."""
     splits = _Splits(base / level, [base / level] if level else paths, val, test, seed)
-    once, problems = _Once(base, paths), list(splits.problems)
+    once, problems = _Once(base, paths), [*splits.problems, *_no_videos(paths)]
     for place, folder, files in _groups(base, paths, problems):
         for name, path in _named(place, folder, files, problems):
             other = once.same(path)
@@ -88,6 +89,13 @@ def find(base: Path, paths: Sequence[Path], val: float, test: float, seed: int, 
             identity, split = splits.of([*(below.split("/") if below else []), path.stem])
             yield Source(name, path, identity, split)
     yield from problems
+
+
+def _no_videos(paths: Iterable[Path]) -> Iterator[Problem]:
+    """The files given one by one that are no videos by their names; in a folder such files are nothing to speak of."""
+    for path in paths:
+        if path.is_file() and not list(videos_in(path.parent, [path.name])):
+            yield Problem(path, "its name does not end as a video's does, such as .mp4")
 
 
 def _named(place: str, folder: Path, files: Iterable[str], problems: list[Problem]) -> Iterator[tuple[str, Path]]:
