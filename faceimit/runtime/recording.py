@@ -25,6 +25,7 @@ from faceimit.face.controls import NAMES
 from faceimit.runtime.loop import Command, Decision
 
 VIDEO, LONGER_SIDE = "frames.mp4", 640
+RERUN = "run.rrd"  # the same for the viewer rerun, where that is installed
 TABLES: dict[str, dict[str, str]] = {
     "frames": {
         "number": "int64",
@@ -54,6 +55,7 @@ TABLES: dict[str, dict[str, str]] = {
         "measured": "values",
     },
 }
+STEMS = [Path(VIDEO).stem, *TABLES]  # of the files' names; unfinished ones begin with a dot
 _BATCH = 500  # rows written at a time
 _WAITING = 32  # pictures that may wait for the encoder
 
@@ -198,15 +200,21 @@ class Recorder:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a folder that holds something other than a recording.
+    """Refuse a folder that holds something other than a whole recording.
 
     Raises:
         InputError: naming it.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file, give a folder for the recording")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / "commands.parquet").is_file():
-        raise InputError(f"{folder} holds other files and no recording, give a new folder")
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if not names or "commands.parquet" in names:
+        return
+    if all(name == RERUN or name.startswith(tuple(f".{stem}." for stem in STEMS)) for name in names):
+        raise InputError(
+            f"{folder} holds a recording that was broken off, or still runs: delete it or give a new folder"
+        )
+    raise InputError(f"{folder} holds other files and no recording, give a new folder")
 
 
 def _alike(images: Iterator[np.ndarray]) -> Iterator[np.ndarray]:

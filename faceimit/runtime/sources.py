@@ -1,6 +1,6 @@
 """Where pictures come from: a video, a folder of pictures, a camera, a network stream, or a rendered performance."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,8 +8,9 @@ from typing import Any, Protocol
 import cv2
 import numpy as np
 
-from faceimit.data.video import DEFAULT_FPS, read_frames, to_rgb
+from faceimit.data.video import DEFAULT_FPS, FASTEST, SLOWEST, read_frames, to_rgb
 from faceimit.errors import InputError
+from faceimit.robot.drivers.options import in_range
 from faceimit.runtime.performance import performance
 
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
@@ -219,18 +220,24 @@ class StreamSource:
         return container
 
 
-def open_source(spec: str | None, fps: float | None = None) -> Source:
+def open_source(spec: str | None, fps: float | None = None, say: Callable[[str], None] = lambda *_: None) -> Source:
     """The source a user names: a file, a folder, ``camera:N``, a URL; None: a performance rendered on first use.
 
     Args:
         spec: as above.
         fps: of a folder of pictures; 25 if None.
+        say: is told what takes long.
 
     Raises:
-        InputError: there is no such source.
+        InputError: there is no such source, or `fps` is out of range or not its own to choose.
     """
+    if fps is not None and (spec is None or not Path(spec).is_dir()):
+        raise InputError(
+            f"--fps {fps:g} is for a --source that is a folder of pictures: leave it out, or name a folder"
+        )
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # what it cannot open is said here
     if spec is None:
-        return FileSource(performance())
+        return FileSource(performance(say=say))
     if spec.startswith("camera:"):
         number = spec.removeprefix("camera:")
         if not number.isdecimal():
@@ -242,7 +249,8 @@ def open_source(spec: str | None, fps: float | None = None) -> Source:
         return StreamSource(spec)
     path = Path(spec)
     if path.is_dir():
-        return FolderSource(path, fps or DEFAULT_FPS)
+        in_range(fps := DEFAULT_FPS if fps is None else fps, SLOWEST, FASTEST, "--fps")
+        return FolderSource(path, fps)
     return FileSource(path)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from faceimit.data.quiet import without_chatter
 from faceimit.errors import InputError
 from faceimit.face.controls import LOW, NAMES, PARTS, SPAN
 from faceimit.runtime.loop import Command, Decision
@@ -90,7 +91,8 @@ class View:
             )
         beside = Path(sys.executable).with_name("rerun")
         path = str(beside) if beside.is_file() else None
-        self._rr.spawn(connect=False, recording=self._stream, executable_path=path)
+        with without_chatter():
+            self._rr.spawn(connect=False, recording=self._stream, executable_path=path)
 
     def _time(self, seconds: float) -> None:
         self._stream.set_time("run", duration=seconds)
@@ -123,6 +125,7 @@ def rerun() -> Any:
     Raises:
         InputError: it is not installed.
     """
+    os.environ.setdefault("RUST_LOG", "off")  # its library and viewer comment on everything; what matters is said here
     try:
         import rerun as package
     except ImportError as error:

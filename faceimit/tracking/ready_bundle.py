@@ -56,7 +56,7 @@ def bundle_of(
     options = [("--checkpoint", checkpoint), ("--landmarks", landmarks), ("--mapping", mapping), ("--robot", robot)]
     options += [("--quantize", quantize)]
     words = [word for option, value in options if value is not None for word in (option, value)]
-    print(f"exporting {checkpoint}, once; half a minute", flush=True)
+    print(f"exporting {checkpoint} to {folder}, once; half a minute", file=sys.stderr, flush=True)
     start = time.monotonic()
     command = [sys.executable, "-m", "faceimit.export", *words, "--out", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

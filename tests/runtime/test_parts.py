@@ -7,10 +7,14 @@ import pytest
 from faceimit.errors import InputError
 from faceimit.face.controls import NEUTRAL, SPAN
 from faceimit.robot.profile import load_profile
+from faceimit.runtime import sources
 from faceimit.runtime.handover import Latest
 from faceimit.runtime.modes import MODES, Uniform, make_mode
 from faceimit.runtime.perception import Percept
+from faceimit.runtime.performance import performance
+from faceimit.runtime.recording import check_folder
 from faceimit.runtime.simulation import SOMEWHERE
+from faceimit.runtime.sources import open_source
 from faceimit.runtime.timing import Timer
 from faceimit.runtime.watch import LimitWatch
 
@@ -128,3 +132,48 @@ def test_the_watch_accepts_a_robot_at_rest_and_leaps_over_pauses():
     for i in range(600):
         watch.look(profile.neutral - (0.1 if i >= 300 else 0.0) * profile.mask, i * 0.02 + (1.0 if i >= 300 else 0.0))
     assert watch.violations == 0
+
+
+@pytest.mark.parametrize("fps", [float("nan"), -3.0, 0.0, 1e9, float("inf")])
+def test_a_rate_that_cannot_be_is_refused(tmp_path, fps):
+    (tmp_path / "a.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"--fps from 0.1 to 1000 but got"):
+        open_source(str(tmp_path), fps)
+
+
+@pytest.mark.parametrize("spec", [None, "camera:0", "http://127.0.0.1/x", __file__])
+def test_a_rate_is_for_a_folder(spec):
+    with pytest.raises(InputError, match="--fps 30 is for"):
+        open_source(spec, 30.0)
+
+
+def test_a_camera_that_is_not_there_is_our_sentence_alone(capfd):
+    with pytest.raises(InputError, match="camera 99 cannot be opened"):
+        open_source("camera:99")
+    assert capfd.readouterr().err == ""
+
+
+def test_rendering_is_said_once(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(sources, "performance", lambda say: performance(tmp_path, 0.1, 32, say))
+    for _ in range(2):
+        open_source(None, say=said.append)
+    assert len(said) == 1
+    assert "rendering a performance" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["run.rrd", ".commands.parquet.abc", ".frames.123.mp4"], "broken off"),
+        (["run.rrd", "thesis.txt"], "holds other files"),
+        ([".git"], "holds other files"),
+    ],
+)
+def test_a_recording_that_was_broken_off_is_called_one(tmp_path, names, said):
+    for name in names:
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match=said):
+        check_folder(tmp_path)
+    (tmp_path / "commands.parquet").touch()
+    check_folder(tmp_path)
