@@ -28,7 +28,7 @@ from faceimit.bundle.load import Bundle, load_bundle
 from faceimit.bundle.parity import TOLERANCES, Golden, measure, pack_golden, refuse, stream_scores
 from faceimit.bundle.quantize import QUANTISED_TOLERANCE, quantise_step
 from faceimit.data.videos import CROP_VERSION
-from faceimit.errors import InputError
+from faceimit.errors import InputError, unwritable
 from faceimit.face.controls import CONTROLS
 from faceimit.keyframes.weights import CROP
 from faceimit.nets.finite import check_finite
@@ -176,7 +176,7 @@ def _write(out: Path, manifest: dict[str, Any], content: Mapping[str, bytes], go
         out.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     try:
         for name, data in files.items():
             _write_file(folder / name, data)
@@ -184,7 +184,7 @@ def _write(out: Path, manifest: dict[str, Any], content: Mapping[str, bytes], go
         load_bundle(folder)
         _move(folder, out)
     except OSError as error:
-        raise _unwritable(out, error) from error
+        raise unwritable(out, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     return out
@@ -211,7 +211,3 @@ def _move(folder: Path, out: Path) -> None:
         raise
     finally:
         shutil.rmtree(aside, ignore_errors=True)
-
-
-def _unwritable(out: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {out} ({error.strerror or error}), free some space or choose another folder")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceimit.errors import InputError
+from faceimit.errors import unwritable
 
 STILLS = 3  # pictures of each person
 
@@ -113,4 +113,4 @@ def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         os.replace(temporary, path)
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}, free space or name another cache") from error
+        raise unwritable(path, error) from error

@@ -20,7 +20,7 @@ from typing import Any
 
 from faceimit.data.corpora.listing import Problem, trouble, walk
 from faceimit.data.pair_values import index_of, nearest
-from faceimit.errors import InputError
+from faceimit.errors import InputError, kind_of
 
 PICTURES = frozenset([".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"])
 TABLES = frozenset([".json", ".jsonl", ".ndjson", ".csv", ".tsv"])
@@ -145,7 +145,7 @@ def _rows_of(table: Path, sequence: str | None) -> tuple[Sequence[str] | None, l
             raise InputError(f"expected {table} to name pictures and their controls but its names are {some}")
         return names, [_row_of_mapping(image, values, sequence) for image, values in items.items()]
     if not isinstance(content, list):
-        raise InputError(f"expected {table} to hold rows of pictures and controls but got {type(content).__name__}")
+        raise InputError(f"expected {table} to hold rows of pictures and controls but got {kind_of(content)}")
     return names, [_row(item, table, sequence, i) for i, item in enumerate(content)]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, unwritable
 
 DEFAULT_FPS = 25.0
 SLOWEST, FASTEST = 0.1, 1000.0  # frames per second; a file that claims others is wrong about itself
@@ -196,7 +196,7 @@ def write_video(path: str | os.PathLike[str], images: Iterable[np.ndarray], fps:
         _encode(unfinished, images, fps, crf)
         unfinished.replace(path)
     except OSError as error:
-        raise InputError(f"cannot write {path} ({_reason(error)}), free some space or choose another folder") from error
+        raise unwritable(path, error) from error
     finally:
         unfinished.unlink(missing_ok=True)
 

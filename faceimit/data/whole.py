@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from faceimit.errors import InputError
+from faceimit.errors import unwritable
 
 
 @contextmanager
@@ -34,8 +34,7 @@ def written_whole(path: Path, name: Callable[[Path], str] | None = None) -> Iter
         temporary.chmod(0o644)
         temporary.replace(path if name is None else path.with_name(name(temporary)))
     except OSError as error:
-        reason = error.strerror or error
-        raise InputError(f"cannot write {path}: {reason}; free space or name another folder") from error
+        raise unwritable(path, error) from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

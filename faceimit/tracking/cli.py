@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, remedy
 from faceimit.tracking.memory import keep_freed_memory
 from faceimit.tracking.stopping import Terminated, terminable
 
@@ -119,5 +119,5 @@ def _open_closed_streams() -> None:
 def _sentence(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
-        return f"{where}{error.strerror.lower()}; free some space or choose another file"
+        return f"{where}{error.strerror.lower()}; {remedy(error)}"
     return " ".join(str(error).split())

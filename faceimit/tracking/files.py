@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, kind_of, unwritable
 
 Row = dict[str, str]
 
@@ -24,7 +24,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -33,7 +33,7 @@ def write_bytes(path: Path, data: bytes) -> None:
         Path(name).chmod(0o644)
         Path(name).replace(path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     finally:
         Path(name).unlink(missing_ok=True)
 
@@ -66,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is no whole JSON file ({error}), the run must be trained anew") from error
     if not isinstance(content, dict):
-        raise InputError(f"expected {path} to hold names and values but got a {type(content).__name__}, train anew")
+        raise InputError(f"expected {path} to hold names and values but got {kind_of(content)}, train anew")
     return content
 
 
@@ -121,7 +121,3 @@ def read_steps(path: Path) -> dict[int, Row]:
         except (KeyError, ValueError) as error:
             raise InputError(f"line {number} of {path} is no step with numbers, {remedy}") from error
     return steps
-
-
-def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {path} ({error.strerror or error}), free some space or choose another folder")

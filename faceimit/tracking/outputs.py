@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, unwritable
 from faceimit.tracking.files import write_bytes
 
 PAGE_ENDINGS = (".html", ".htm")
@@ -86,7 +86,7 @@ def write_output(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror or error}), choose another file") from error
+        raise unwritable(path, error) from error
 
 
 def _paths(inputs: Iterable[Path | str | None]) -> list[Path]:
@@ -114,4 +114,4 @@ def _check_writable(path: Path, folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"cannot write {path} ({error.strerror or error}), choose another folder") from error
+        raise unwritable(path, error) from error

@@ -12,7 +12,7 @@ import numpy as np
 import yaml
 
 import faceimit
-from faceimit.errors import InputError
+from faceimit.errors import InputError, kind_of
 from faceimit.tracking.evaluations import newest
 from faceimit.tracking.files import Row, read_rows
 from faceimit.tracking.runs import PLACES
@@ -184,7 +184,7 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
     except (UnicodeDecodeError, ValueError) as error:
         raise InputError(f"{path} is no whole JSON file ({error}), {remedy}") from error
     if not isinstance(content, dict):
-        raise InputError(f"expected {path} to hold names and values but it holds a {type(content).__name__}, {remedy}")
+        raise InputError(f"expected {path} to hold names and values but it holds {kind_of(content)}, {remedy}")
     return content
 
 
