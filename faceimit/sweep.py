@@ -41,16 +41,20 @@ def command(arguments: Sequence[str]) -> None:
         InputError: bad arguments, a sweep file that cannot be run, trials that all fail.
     """
     args = _parser().parse_intermixed_args(arguments)
+    if args.file is None or "=" in args.file.name:
+        raise InputError("give a sweep file first, such as sweeps/keyframe.yaml; see python -m faceimit.sweep --help")
     from faceimit.sweeping import ranking
     from faceimit.sweeping.run import number_of_trials, progress, run_sweep
     from faceimit.sweeping.sweepfile import check_sweep, read_sweep
     from faceimit.sweeping.trials import SweepFolder
+    from faceimit.tracking.outputs import check_output_folder
 
     sweep = read_sweep(args.file)
     more = [word for word in args.overrides if not word.startswith("hydra.")]
     total = number_of_trials(sweep, args.count)
     check_sweep(sweep, more)
     folder = SweepFolder(args.out or Path("runs", "sweeps", sweep.path.stem))
+    check_output_folder("--out", folder.path)
     launcher = _launcher(args, folder.path)
     with folder.opened(sweep, more):
         done = sum(trial.state != "waiting" for trial in folder.trials())
@@ -82,7 +86,7 @@ def _launcher(args: argparse.Namespace, folder: Path) -> "Launcher":
 
 def _parser() -> CommandParser:
     parser = CommandParser(DESCRIPTION, EXAMPLE, prog="python -m faceimit.sweep")
-    parser.add_argument("file", type=Path, metavar="SWEEP.yaml", help="a W&B sweep file")
+    parser.add_argument("file", type=Path, nargs="?", metavar="SWEEP.yaml", help="a W&B sweep file")
     parser.add_argument("overrides", nargs="*", metavar="name=value", help="Hydra overrides of every trial")
     parser.add_argument("--count", type=_whole_number(1), metavar="N", help="trials of the sweep in all (grid: all)")
     parser.add_argument("--jobs", type=_whole_number(1), default=1, metavar="N", help="trials at a time (default: 1)")

@@ -105,7 +105,11 @@ def test_a_killed_sweep_takes_its_trial_with_it(tmp_path, background):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        ([], "error: give a sweep file first, such as sweeps/keyframe.yaml; see python -m faceimit.sweep --help"),
+        (["--count", "2", "profile=tiny"], "error: give a sweep file first, such as sweeps/keyframe.yaml"),
         (["missing.yaml", "--count", "2"], "error: sweep file missing.yaml does not exist"),
+        ([".", "--count", "2"], "error: . is no text, give a sweep file such as sweeps/keyframe.yaml"),
+        (["stub.yaml", "--count", "1", "--out", "stub.yaml"], "error: --out stub.yaml is a file, give the name of"),
         (["stub.yaml"], "say how many trials with --count N"),
         (
             ["stub.yaml", "--count", "0"],

@@ -12,6 +12,7 @@ import numpy as np
 from faceimit.sweeping.space import Parameter
 from faceimit.sweeping.sweepfile import Sweep
 from faceimit.sweeping.trials import Trial
+from faceimit.words import plural
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,9 @@ def parallel_coordinates(sweep: Sweep, rows: Sequence[tuple[Trial, float | None]
         plot.plot(range(len(axes)), heights, "o", color=colour, markersize=3)
     _draw_axes(plot, axes)
     better = "higher" if sweep.maximize else "lower"
-    plot.set_title(f"{sweep.name}: {len(shown)} trials, {better} is better; dashed: stopped early", fontsize=10, pad=28)
+    plot.set_title(
+        f"{sweep.name}: {plural(len(shown), 'trial')}, {better} is better; dashed: stopped early", fontsize=10, pad=28
+    )
     stream = io.BytesIO()
     canvas.print_png(stream)
     return stream.getvalue()

@@ -13,6 +13,7 @@ import yaml
 from faceimit.errors import InputError
 from faceimit.sweeping.space import Parameter, parameter
 from faceimit.tracking.config import composed, neighbours, plain
+from faceimit.tracking.runs import PLACES
 
 METHODS = ("bayes", "grid", "random")
 KEYS = (
@@ -112,6 +113,8 @@ def check_sweep(sweep: Sweep, more: Sequence[str] = ()) -> dict[str, Any]:
     for word in more:
         if _key(word) in {each.name for each in sweep.parameters}:
             raise InputError(f"{sweep.path} chooses {_key(word)} for each trial, leave out {word} or change the file")
+        if _key(word) in PLACES:
+            raise InputError(f"each trial has a folder of its own in that of the sweep, give --out instead of {word}")
     fixed = merged(sweep.fixed, more)
     first = {each.name: each.extremes()[0] for each in sweep.parameters}
     try:
@@ -148,7 +151,7 @@ def _load(path: Path) -> tuple[str, dict[str, Any]]:
         close = difflib.get_close_matches(str(path), beside, n=1)
         hint = f", did you mean {close[0]}?" if close else ""
         raise InputError(f"sweep file {path} does not exist{hint}") from error
-    except UnicodeDecodeError as error:
+    except (UnicodeDecodeError, IsADirectoryError) as error:
         raise InputError(f"{path} is no text, give a sweep file such as sweeps/keyframe.yaml") from error
     try:
         content = yaml.safe_load(text)

@@ -233,7 +233,7 @@ def _pair(before: float | None, now: float | None) -> dict[str, float | None]:
 
 def _items(data: Mapping[str, Any], name: str) -> str:
     about = data.get(name)
-    return "nothing" if about is None else f"{about.get('items')} items, digest {about.get('digest')}"
+    return "nothing" if about is None else f"{about.get('items')} of them, digest {about.get('digest')}"
 
 
 def _short(commit: str | None) -> str:

@@ -85,6 +85,12 @@ def test_an_override_of_what_the_file_chooses_is_refused_not_ignored(tmp_path):
         check_sweep(keyframes(tmp_path), ["++task.lr=0.1"])
 
 
+@pytest.mark.parametrize("word", ["run_dir=x", "resume=runs/flow/latest", "runs=elsewhere"])
+def test_another_folder_for_all_trials_is_refused(tmp_path, word):
+    with pytest.raises(InputError, match=f"has a folder of its own in that of the sweep, give --out instead of {word}"):
+        check_sweep(keyframes(tmp_path), [word])
+
+
 def test_a_metric_that_no_task_logs_is_refused_with_those_it_logs(tmp_path):
     sweep = keyframes(tmp_path, metric={"name": "val/F2", "goal": "maximize"})
     with pytest.raises(InputError, match=r"KeyframeTask logs no metric 'val/F2', did you mean 'val/F1'.*val/E_n"):

@@ -46,8 +46,8 @@ def test_other_data_are_named():
     assert data_differences(past, past) == []
     assert data_differences({}, now) == []  # it was not recorded
     assert data_differences(past, now) == [
-        "data layers: nothing then, 1 items, digest d now",
-        "data train: 3 items, digest a then, 3 items, digest c now",
+        "data layers: nothing then, 1 of them, digest d now",
+        "data train: 3 of them, digest a then, 3 of them, digest c now",
     ]
 
 
