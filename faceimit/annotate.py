@@ -14,6 +14,8 @@ from faceimit.data.corpora.registry import CORPORA, list_corpus
 from faceimit.errors import InputError
 from faceimit.tracking.cli import CommandParser, between, run_command
 from faceimit.tracking.files import write_json
+from faceimit.tracking.outputs import check_output_folder
+from faceimit.words import plural
 
 DESCRIPTION = """\
 Find the face in every frame of every video and write 52 blendshapes, head pose, 478 landmarks and a crop box into a
@@ -50,6 +52,7 @@ def command(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     index, count = parse_shard(args.shard)
+    check_output_folder("--out", args.out, args.videos)
     listing = _listing(args)
     sources = shard(listing.sources, index, count)
     spec, begun = AnnotatorSpec(args.annotator, args.model), time.monotonic()
@@ -64,7 +67,8 @@ def command(arguments: Sequence[str]) -> None:
     _show(report, listing.problems)
     if not report.done and not report.skipped and sources:
         raise InputError(
-            f"none of {len(sources)} files could be annotated: {report.failed[0]}; all reasons are in {args.out / name}"
+            f"none of {plural(len(sources), 'file')} could be annotated: {report.failed[0]}; "
+            f"all reasons are in {args.out / name}"
         )
     print(summary(report, time.monotonic() - begun))
     print(f"  report  {args.out / name}\n  store   {args.out}")
@@ -89,8 +93,9 @@ def summary(report: Report, seconds: float) -> str:
     total = len(report.done) + len(report.skipped) + len(report.failed)
     parts = [f"{len(report.done)} annotated", f"{len(report.skipped)} already in the store"]
     parts.append(f"{len(report.failed)} FAILED" if report.failed else "none failed")
-    speed = f"; {report.frames} frames, {report.frames / max(seconds, 1e-9):.0f} a second" if report.frames else ""
-    return f"{total} files: {', '.join(parts)}{speed}"
+    speed = f", {report.frames / max(seconds, 1e-9):.0f} a second"
+    parts[-1] += f"; {plural(report.frames, 'frame')}{speed}" if report.frames else ""
+    return f"{plural(total, 'file')}: {', '.join(parts)}"
 
 
 def _listing(args: argparse.Namespace) -> Listing:

@@ -16,6 +16,7 @@ from faceimit.robot.poses import read_poses
 from faceimit.robot.profile import RobotProfile, load_profile, profile_path
 from faceimit.tracking.cli import CommandParser, run_command
 from faceimit.tracking.outputs import NUMBER_ENDINGS, check_new, check_outputs, write_output
+from faceimit.words import plural
 
 DESCRIPTION = """\
 Fit value = alpha * measure + offset for each control that the poses move, by robust least squares.
@@ -64,7 +65,7 @@ def run(arguments: Sequence[str]) -> None:
     print(table(fits))
     for why, names in unfitted(profile, fits, constant).items():
         print(f"left as they were, for {why}: {', '.join(names)}")
-    print(f"{len(fits)} controls from {len(poses)} poses: {args.out}")
+    print(f"{plural(len(fits), 'control')} from {plural(len(poses), 'pose')}: {args.out}")
 
 
 def table(fits: Sequence[Fit]) -> str:

@@ -22,6 +22,7 @@ from faceimit.tracking import keyframe_report
 from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
 from faceimit.tracking.keyframe_report import TILE, Detection
 from faceimit.tracking.outputs import NUMBER_ENDINGS, PICTURE_ENDINGS, check_outputs, write_output
+from faceimit.words import plural
 
 DESCRIPTION = """\
 Find the frames of a face video at which the expression changes most.
@@ -172,7 +173,7 @@ def _check_content(video: Path, boxes: np.ndarray) -> None:
         raise InputError(f"{video} has a single frame, but a change of expression needs two: give a longer video")
     if not np.isfinite(boxes).any():
         raise InputError(
-            f"no face found in the {len(boxes)} frames of {video}: "
+            f"no face found in the {plural(len(boxes), 'frame')} of {video}: "
             "give a video in which a face looks towards the camera and fills at least a tenth of the picture"
         )
 
@@ -210,7 +211,8 @@ def summary(found: Detection, outputs: dict[str, Path]) -> str:
     """What was found and where it is, for the terminal."""
     valid, count = found.valid, len(found.keyframes)
     face = "" if valid.all() else f", a face in {valid.sum()} of them"
-    lines = [f"{found.video}: {len(valid)} frames at {found.fps:.5g} fps{face}; {count} keyframes by {found.method}"]
+    frames, keyframes = plural(len(valid), "frame"), plural(count, "keyframe")
+    lines = [f"{found.video}: {frames} at {found.fps:.5g} fps{face}; {keyframes} by {found.method}"]
     if found.keyframes and not outputs:
         long = bool(found.times[-1] >= 120.0)
         lines += [f"  frame {frame:5d}  {keyframe_report.clock(found.times[frame], long)}" for frame in found.keyframes]

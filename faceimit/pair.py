@@ -13,6 +13,7 @@ from faceimit.robot.recording import Alignment, align, inside, seen_motion, stil
 from faceimit.robot.script import Commands, read_commands
 from faceimit.tracking.cli import CommandParser, between, run_command
 from faceimit.tracking.outputs import check_new, check_output_folder, check_outputs
+from faceimit.words import plural
 
 DESCRIPTION = """\
 Align a video of a robot with its command log and write pairs of picture and 30 control values.
@@ -59,7 +60,7 @@ def run(arguments: Sequence[str]) -> None:
     name = args.sequence or args.video.stem
     count = write_pairs(args.out, _pairs(args.video, times, keep, commands, found, name), args.quality)
     print(summary(found, len(times), count))
-    print(f"{count} pairs of sequence {name}: {args.out}")
+    print(f"{plural(count, 'pair')} of sequence {name}: {args.out}")
 
 
 def summary(found: Alignment, frames: int, kept: int) -> str:
@@ -67,7 +68,7 @@ def summary(found: Alignment, frames: int, kept: int) -> str:
     drift = f", drift {found.drift * 1e6:+.0f} ppm" if found.drift else ""
     return (
         f"offset {found.offset * 1000:+.1f} ms{drift}, correlation {found.correlation:.2f} "
-        f"(next best {found.rival:.2f}, confidence {found.confidence:.2f}), {kept} of {frames} frames"
+        f"(next best {found.rival:.2f}, confidence {found.confidence:.2f}), {kept} of {plural(frames, 'frame')}"
     )
 
 

@@ -14,6 +14,7 @@ from faceimit.robot.rollout import SAMPLERS, Rollout, draw_poses, roll_out
 from faceimit.robot.script import as_csv, as_json
 from faceimit.tracking.cli import CommandParser, between, run_command
 from faceimit.tracking.outputs import check_outputs, write_output
+from faceimit.words import plural
 
 DESCRIPTION = """\
 Draw poses of a robot's face and write the commands that show them, for a recording.
@@ -47,7 +48,8 @@ def run(arguments: Sequence[str]) -> None:
     script = as_csv(rollout.commands) if as_table else as_script(profile, rollout, args.sampler)
     write_output(args.out, script.encode())
     print(summary(profile, rollout))
-    print(f"{len(poses)} poses, {rollout.commands.times[-1]:.0f} s, {len(rollout.commands.times)} commands: {args.out}")
+    times = rollout.commands.times
+    print(f"{plural(len(poses), 'pose')}, {times[-1]:.0f} s, {plural(len(times), 'command')}: {args.out}")
 
 
 def as_script(profile: RobotProfile, rollout: Rollout, sampler: str) -> str:

@@ -57,10 +57,11 @@ def test_shards_have_reports_of_their_own_and_the_last_run_packs(folder, tmp_pat
     assert run(*words, "--shard", "4/4") == 0  # a share without files is no mistake
 
 
-def test_single_videos(folder, tmp_path, monkeypatch):
+def test_single_videos(folder, tmp_path, monkeypatch, capsys):
     annotate_here(monkeypatch)
     assert run(folder / "anna" / "a.mp4", "--out", tmp_path / "store", "--annotator", SPEC) == 0
     assert Store(tmp_path / "store").names() == ["a"]
+    assert "1 file: 1 annotated, 0 already in the store, none failed; 6 frames" in capsys.readouterr().out
 
 
 def refused(capsys, *arguments):
@@ -80,7 +81,9 @@ def test_bad_input(folder, tmp_path, capsys, monkeypatch):
     (tmp_path / "empty").mkdir()
     assert "got an empty one" in refused(capsys, "", *out, *plug_in)
     assert "no video" in refused(capsys, tmp_path / "empty", *out, *plug_in)
+    assert "would overwrite" in refused(capsys, folder, "--out", folder, *plug_in)
     (tmp_path / "a.txt").write_text("hello")
+    assert "is a file, give the name of a folder" in refused(capsys, folder, "--out", tmp_path / "a.txt", *plug_in)
     assert f"{tmp_path}/a.txt holds no video" in refused(capsys, tmp_path / "a.txt", *out, *plug_in)
     assert "no annotator 'medapipe'" in refused(capsys, folder, *out, "--annotator", "medapipe")
     assert "no.task does not exist" in refused(capsys, folder, *out, "--model", tmp_path / "no.task")
@@ -107,7 +110,7 @@ def test_nothing_that_can_be_annotated_is_bad_input(tmp_path, capsys, monkeypatc
     (tmp_path / "videos").mkdir()
     (tmp_path / "videos" / "a.mp4").write_text("hello")
     said = refused(capsys, tmp_path / "videos", "--out", tmp_path / "store", "--annotator", SPEC)
-    assert "none of 1 files could be annotated" in said
+    assert "none of 1 file could be annotated" in said
     assert json.loads((tmp_path / "store" / "report.json").read_text())["failed"]
 
 

@@ -16,6 +16,7 @@ from faceimit.data.stored import LazyClip
 from faceimit.data.whole import written_whole
 from faceimit.errors import InputError
 from faceimit.ranges import Count, Frames, PartShare, Positive, Side, Weight, Whole
+from faceimit.words import plural
 
 
 class CorpusClips(ClipData):
@@ -126,7 +127,7 @@ class CorpusClips(ClipData):
         missing = lacking(listing, self.store)
         if not missing:
             return []
-        print(f"annotating {len(missing)} videos into {self.store.path}", file=sys.stderr)
+        print(f"annotating {plural(len(missing), 'video')} into {self.store.path}", file=sys.stderr)
         assert self.annotator is not None
         return annotate(missing, self.store.path, AnnotatorSpec(self.annotator, self.model), self.processes).failed
 
@@ -138,7 +139,7 @@ class CorpusClips(ClipData):
         with written_whole(path) as unfinished:
             unfinished.write_text("".join(f"{problem}\n" for problem in problems), encoding="utf-8")
         used = sum(map(len, self.gathered.clips.values()))
-        lines = f"{len(problems)} line{'s' if len(problems) > 1 else ''}"
+        lines = plural(len(problems), "line")
         print(f"{self.corpus_name}: {used} clips are used; what is not, and why: {path} ({lines})", file=sys.stderr)
 
 

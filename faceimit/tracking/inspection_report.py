@@ -11,6 +11,7 @@ from faceimit.tracking import inspection_sections as sections
 from faceimit.tracking.inspection import Inspection
 from faceimit.tracking.inspection_findings import findings_of
 from faceimit.tracking.page import Findings, Page, Section, Text
+from faceimit.words import plural
 
 
 def page_of(found: Inspection) -> Page:
@@ -18,7 +19,7 @@ def page_of(found: Inspection) -> Page:
     total = counts.split_counts(found.source.facts)[-1]
     facts = [("clips", f"{total.clips:,}")]
     # where not every clip was opened, what is known of those that were
-    known = "" if total.looked == total.clips else f" in {total.looked:,} clips opened"
+    known = "" if total.looked == total.clips else f" in {plural(total.looked, 'clip')} opened"
     if total.frames:
         facts.append((f"frames{known}", f"{total.frames:,}"))
     if total.seconds:

@@ -14,6 +14,7 @@ from faceimit.tracking.report_findings import monitor
 from faceimit.tracking.report_record import RunRecord, flat
 from faceimit.tracking.report_run import LEADING_CURVES, STAGE_WORDS, duration, leading_curves
 from faceimit.tracking.report_words import STAGES, best, better, headlines, in_order, meaning, said
+from faceimit.words import plural
 
 TIMED = re.compile(r"\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d-")  # a folder that was given no name
 # of the data: says nothing about the clips that are measured
@@ -175,7 +176,7 @@ def _curves(named: Mapping[str, RunRecord]) -> Iterator[Block]:
     ]
     yield Figures(figures[:LEADING_CURVES])
     if len(figures) > LEADING_CURVES:
-        yield Fold(f"{len(figures) - LEADING_CURVES} more curves", [Figures(figures[LEADING_CURVES:])])
+        yield Fold(plural(len(figures) - LEADING_CURVES, "more curve"), [Figures(figures[LEADING_CURVES:])])
 
 
 def _differences(named: Mapping[str, RunRecord]) -> Iterator[Block]:

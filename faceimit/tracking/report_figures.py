@@ -12,6 +12,7 @@ import numpy as np
 from faceimit.tracking.page import Figure, canvas, legend_above, svg
 from faceimit.tracking.report_record import Curve
 from faceimit.tracking.report_words import better, meaning
+from faceimit.words import plural
 
 INK, SOFT = "#22303c", "#b9c3cb"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
@@ -110,7 +111,7 @@ class ClipScore:
     @property
     def words(self) -> str:
         """How many keyframes there are and were found."""
-        return f"{len(self.keyframes)} keyframes found, {len(self.true)} true"
+        return f"{plural(len(self.keyframes), 'keyframe')} found, {len(self.true)} true"
 
 
 def score_figure(clip: ClipScore) -> Figure:

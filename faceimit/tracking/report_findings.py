@@ -8,6 +8,7 @@ from faceimit.tracking.page import Finding
 from faceimit.tracking.report_record import RunRecord
 from faceimit.tracking.report_tables import CEILING, number
 from faceimit.tracking.report_words import CLASSICAL, better, headlines
+from faceimit.words import plural
 
 # what picks the best checkpoint, by its name in the log; the first that a run has
 MONITORS = ("val/score", "val/NME", "val/EPE", "val/loss")
@@ -116,7 +117,7 @@ def _rivals(run: RunRecord) -> Iterator[Finding]:
     top = max(rivals, key=lambda row: number(row["F1"]) or 0.0, default=None)
     theirs = number(top["F1"]) if top else None
     if top is not None and ours is not None and theirs is not None:
-        text = f"F1 {ours:.3f} on the test clips; the best of {len(rivals)} others, {top['method']}"
+        text = f"F1 {ours:.3f} on the test clips; the best of {plural(len(rivals), 'other')}, {top['method']}"
         yield Finding("ok" if ours > theirs else "bad", f"{text}, {theirs:.3f}.")
 
 

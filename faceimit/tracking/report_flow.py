@@ -9,6 +9,7 @@ import numpy as np
 from faceimit.tracking.page import Figure, png
 from faceimit.tracking.report_measured import Job, Measured, spread
 from faceimit.tracking.report_record import Row
+from faceimit.words import plural
 
 CHUNK = 16  # pairs of frames at a time
 
@@ -26,7 +27,7 @@ def flow_again(job: Job) -> Measured:
         shown.append(pictures)
     chosen = spread([-float(row["EPE"]) for row in rows], job.clips)
     figures = [_flow_picture(rows[i], *shown[i]) for i in chosen]
-    return Measured(tables={} if recorded else {"clips": rows}, figures=figures, note=f"{count} test clips")
+    return Measured(tables={} if recorded else {"clips": rows}, figures=figures, note=plural(count, "test clip"))
 
 
 def _clip(task: Any, batch: Mapping[str, Any]) -> tuple[Row, tuple[np.ndarray, dict[str, np.ndarray]]]:

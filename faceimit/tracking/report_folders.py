@@ -13,6 +13,7 @@ from faceimit.tracking.report_prose import picture, pictures_of, prose
 from faceimit.tracking.report_record import flat, is_run, read_json
 from faceimit.tracking.report_tables import clip_blocks, method_blocks, number, plain_table
 from faceimit.tracking.report_words import HEADLINES, better
+from faceimit.words import plural
 
 FOOTER = f"Made by python -m faceimit.report, faceimit {faceimit.__version__}."
 MOST_PLOTS = 8
@@ -88,13 +89,13 @@ def _sweep_findings(rows: Sequence[Row], settings: Sequence[str], plots: bool) -
         for state in dict.fromkeys(row["state"] for row in odd):
             some = [row for row in odd if row["state"] == state]
             reasons = "; ".join(dict.fromkeys(row["reason"] for row in some if row.get("reason")))
-            yield Finding("warn", f"{len(some)} of {len(rows)} trials: {state}.", reasons)
+            yield Finding("warn", f"{len(some)} of {plural(len(rows), 'trial')}: {state}.", reasons)
     if not rows[0].get("rank", "1"):
         yield Finding("bad", "No trial has a figure to be ranked by.")
         return
     tried = [name for name in settings if name not in {"rank", "trial", "state"}]
     said = ", ".join(f"{name} {_short(rows[0][name])}" for name in tried if rows[0][name])
-    yield Finding("ok", f"Best of {len(rows)} trials: {said or 'the one on top'}.")
+    yield Finding("ok", f"Best of {plural(len(rows), 'trial')}: {said or 'the one on top'}.")
 
 
 def _short(text: str) -> str:

@@ -10,6 +10,7 @@ from faceimit.tracking.report_figures import COLOURS, INK, ClipScore, tile
 from faceimit.tracking.report_measured import Job, Measured, spread
 from faceimit.tracking.report_record import Row, RunRecord
 from faceimit.tracking.report_tables import number
+from faceimit.words import plural
 
 MOST_TILES = 16  # of a contact sheet
 TOLERANCE = 2  # frames
@@ -35,7 +36,7 @@ def keyframes_again(job: Job) -> Measured:
     drawn = [found[index] for index in chosen]
     sheets = {clip.name: _sheet(clip, split.corpus[i].frames) for i, clip in zip(chosen, drawn, strict=True)}
     figures = _flow_of_pair(job.task, split.corpus[chosen[0]].frames, drawn[0].target)
-    return Measured(drawn, sheets, {"clips": rows} if rows else {}, figures, f"{len(todo)} test clips")
+    return Measured(drawn, sheets, {"clips": rows} if rows else {}, figures, plural(len(todo), "test clip"))
 
 
 def recorded_f1(run: RunRecord) -> dict[str, float]:

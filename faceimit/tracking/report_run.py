@@ -29,6 +29,7 @@ from faceimit.tracking.report_prose import picture
 from faceimit.tracking.report_record import Row, RunRecord, flat
 from faceimit.tracking.report_tables import clip_blocks, group_bars, method_blocks, plain_table
 from faceimit.tracking.report_words import CLASSICAL, STAGES, better, headlines, in_order, meaning, said
+from faceimit.words import plural
 
 LEADING_CURVES = 6  # the rest is folded away
 KNOWN_TABLES = ("results", "clips", "controls", "landmark_groups")
@@ -99,7 +100,7 @@ def curve_blocks(run: RunRecord) -> Iterator[Block]:
     ]
     yield Figures(figures[:LEADING_CURVES])
     if len(figures) > LEADING_CURVES:
-        yield Fold(f"{len(figures) - LEADING_CURVES} more curves", [Figures(figures[LEADING_CURVES:])])
+        yield Fold(plural(len(figures) - LEADING_CURVES, "more curve"), [Figures(figures[LEADING_CURVES:])])
 
 
 def leading_curves(names: Sequence[str], chosen_by: str | None) -> list[str]:

@@ -7,6 +7,7 @@ from faceimit.tracking.page import Best, Block, Cell, Figure, Figures, Fold, Tab
 from faceimit.tracking.report_figures import bar_figure
 from faceimit.tracking.report_record import Row
 from faceimit.tracking.report_words import HEADLINES, best, better, in_order, meaning, said
+from faceimit.words import plural
 
 CEILING = "truth_with_noise"  # of an evaluation: no rival, but what a scorer with a small error would reach
 SHOWN_ROWS = 30
@@ -155,5 +156,5 @@ def _best_of_others(rows: Sequence[Row], column: str, others: Sequence[str]) -> 
 def _folded(columns: Sequence[str], cells: Sequence[Sequence[Cell]], heading: str, caption: str, most: int) -> list:
     blocks: list[Block] = [Table(columns, cells[:most], heading=heading, caption=caption)]
     if len(cells) > most:
-        blocks.append(Fold(f"{len(cells) - most} more rows", [Table(columns, cells[most:])]))
+        blocks.append(Fold(plural(len(cells) - most, "more row"), [Table(columns, cells[most:])]))
     return blocks

@@ -96,7 +96,7 @@ def test_recorded_clips_come_with_the_worst_on_top_and_their_scores(tmp_path):
     write(folder / "tables" / "scores.json", {"clips": [clip]})
     words = words_of(page_of(folder).html)
     assert words.index("bad") < words.index("fine")
-    assert "1 keyframes found, 2 true" in words
+    assert "1 keyframe found, 2 true" in words
     assert "were not recorded" not in words
 
 
@@ -357,4 +357,4 @@ def test_figures_say_in_words_what_they_draw():
     assert figure.alt == "val/NME over the training steps: a from 1 to 0.5; b from 1 to 0.5"
     assert "%" in figure.caption
     clip = ClipScore("c", 25.0, np.array([np.nan, 0.5, 0.2]), np.array([0.1, 0.6, 0.1]), [1], [])
-    assert "1 keyframes found, 0 true" in score_figure(clip).alt
+    assert "1 keyframe found, 0 true" in score_figure(clip).alt

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from faceimit.data.annotators.job import Outcome
+from faceimit.words import plural
 
 Advance = Callable[[Outcome], None]
 LINE_S = 10.0  # between two lines in a log
@@ -44,7 +45,7 @@ class _Count:
     def __str__(self) -> str:
         speed = self.frames / max(1e-9, time.monotonic() - self._start)
         failed = f", {self.failed} failed" if self.failed else ""
-        return f"{self.clips}/{self.total} clips{failed}, {speed:.0f} frames/s"
+        return f"{self.clips}/{plural(self.total, 'clip')}{failed}, {speed:.0f} frames/s"
 
 
 @contextmanager
