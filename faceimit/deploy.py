@@ -1,6 +1,8 @@
 """``faceimit-deploy``: a robot imitates the face in front of a camera, or in a video."""
 
 import argparse
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -13,17 +15,19 @@ from faceimit.bundle.load import Bundle, load_bundle
 from faceimit.data.faces import make_detector
 from faceimit.errors import InputError
 from faceimit.robot.drivers import Driver, make_driver
+from faceimit.robot.drivers.record import Record
 from faceimit.robot.profile import RobotProfile, load_profile
 from faceimit.runtime.keys import HINT, Keys
 from faceimit.runtime.live import Stop
 from faceimit.runtime.loop import Observer, Observers
 from faceimit.runtime.modes import MODES, make_mode
-from faceimit.runtime.recording import Recorder, check_folder, read_recording
+from faceimit.runtime.recording import RERUN, Recorder, check_folder, read_recording
 from faceimit.runtime.session import FAILED, Outcome, Settings, run
 from faceimit.runtime.signals import INTERRUPTED, TERMINATED, Signals
 from faceimit.runtime.sources import Source, open_source
 from faceimit.tracking.cli import CommandParser, run_command
-from faceimit.tracking.files import write_json, write_text
+from faceimit.tracking.files import as_json, write_json, write_text
+from faceimit.tracking.outputs import check_output_folder, check_outputs, write_output
 from faceimit.tracking.stopping import Terminated
 
 DESCRIPTION = """\
@@ -38,7 +42,9 @@ terminal. The summary (--json) is written in every case in which the robot was d
 EXAMPLE = """\
   faceimit-deploy --checkpoint shipped --json summary.json --record recording"""
 SIMULATED = "simulated"
-FILES = {"page": "summary.html", "json": "summary.json", "rrd": "run.rrd"}
+FILES = {"page": "summary.html", "json": "summary.json"}
+USED_BY = {"at": ("keyframes", "hybrid"), "uniform_rate": ("uniform",)}  # options that other modes have no use for
+SCREEN = Path("/dev/stdout")
 STOPPED = {INTERRUPTED, "emergency stop"}
 
 
@@ -56,32 +62,60 @@ def deploy(arguments: Sequence[str]) -> None:
     """
     began = time.monotonic()
     args = _parser().parse_args(arguments)
-    settings = Settings(**{f.name: getattr(args, f.name) for f in fields(Settings)})
-    _check_outputs(args)
-    args.threads = _threads(args)
+    # where the summary goes to the standard output it stands there alone
+    with contextlib.redirect_stdout(sys.stderr) if args.json == SCREEN else contextlib.nullcontext():
+        _deploy(args, began)
+
+
+def _deploy(args: argparse.Namespace, began: float) -> None:
+    settings = _settings(args)
+    options = _options(args)
+    _check_outputs(args, options)
     with ThreadPoolExecutor(1) as beside:  # the detector takes as long to load as the bundle
         detector = beside.submit(make_detector, args.faces)
         bundle, where, exported = _bundle(args)
-        profile, driver = _robot(args, bundle)
-        source = open_source(args.source, args.fps)
-    stop = Stop()
+        profile, driver = _robot(args, options, bundle)
+        source = open_source(args.source, args.fps, lambda text: print(text, file=sys.stderr, flush=True))
+    faces, stop = detector.result(), Stop()
     observers = Observers(_observers(args, source))
     with Signals(stop), Keys(stop) as keys:
         print(f"{source.name} -> {where} -> {profile.name} ({type(driver).__name__.lower()}), mode {settings.mode}")
         if keys.listens:
             print(HINT)
         began += exported
-        outcome = run(bundle, source, driver, profile, settings, observers, stop, detector.result(), began=began)
-    _write(outcome, source, args)
+        outcome = run(bundle, source, driver, profile, settings, observers, stop, faces, began=began)
+    _write(outcome, source, driver, args)
     _end(outcome)
 
 
-def _threads(args: argparse.Namespace) -> int:
-    """Where the robot does not wait for scores, a second thread would only take the other core from its commands."""
-    usual = 2 if make_mode(args.mode).waits else 1
-    if args.threads is not None and args.threads < 1:
-        raise InputError(f"expected --threads of 1 or more but got {args.threads}, leave it out for {usual}")
-    return args.threads or usual
+def _settings(args: argparse.Namespace) -> Settings:
+    """What was asked for, usual where nothing was; the number of threads goes to `args`.
+
+    Where the robot does not wait for scores, a second thread would only take the other core from its commands.
+    """
+    given = {f.name: getattr(args, f.name) for f in fields(Settings)}
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    usual = 2 if make_mode(settings.mode).waits else 1
+    for name, modes in USED_BY.items():
+        if given[name] is not None and settings.mode not in modes:
+            option = f"--{name.replace('_', '-')} {given[name]}"
+            raise InputError(f"{option} is for mode {' or '.join(modes)}, not for {settings.mode}: leave it out")
+    most = 2 * (os.cpu_count() or 1)
+    if args.threads is not None and not 1 <= args.threads <= most:
+        raise InputError(f"expected --threads from 1 to {most} here but got {args.threads}, leave it out for {usual}")
+    args.threads = args.threads or usual
+    return settings
+
+
+def _options(args: argparse.Namespace) -> dict[str, str]:
+    """The driver's options by name."""
+    options = {}
+    for option in args.option:
+        key, equals, value = option.partition("=")
+        if not equals:
+            raise InputError(f"expected --option NAME=VALUE but got {option!r}, such as --option port=9000")
+        options[key] = value
+    return options
 
 
 def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path, float]:
@@ -97,7 +131,7 @@ def _bundle(args: argparse.Namespace) -> tuple[Bundle, Path, float]:
     return bundle_of(args.checkpoint, args.landmarks, args.mapping, robot, args.threads, args.quantize)
 
 
-def _robot(args: argparse.Namespace, bundle: Bundle) -> tuple[RobotProfile, Driver]:
+def _robot(args: argparse.Namespace, options: dict[str, str], bundle: Bundle) -> tuple[RobotProfile, Driver]:
     """``simulated`` is the robot the bundle was made for on simulated servos; a name is a profile, with its driver.
 
     Raises:
@@ -105,23 +139,17 @@ def _robot(args: argparse.Namespace, bundle: Bundle) -> tuple[RobotProfile, Driv
     """
     profile = load_profile(bundle.robot if args.robot == SIMULATED else args.robot, args.calibration)
     name = args.driver or (SIMULATED if args.robot == SIMULATED else profile.driver)
-    options: dict[str, Any] = {"dry_run": args.dry_run}
-    for option in args.option:
-        key, equals, value = option.partition("=")
-        if not equals:
-            raise InputError(f"expected --option NAME=VALUE but got {option!r}, such as --option port=9000")
-        options[key] = value
-    return profile, make_driver(name, profile, **options)
+    return profile, make_driver(name, profile, **{"dry_run": args.dry_run, **options})
 
 
 def _observers(args: argparse.Namespace, source: Source) -> list[Observer]:
     found: list[Observer] = []
-    if args.record is not None:
-        found.append(Recorder(args.record, source.fps))
     if args.view or (args.record is not None and _has_rerun()):
         from faceimit.runtime.view import View
 
-        found.append(View(args.view, None if args.record is None else args.record / FILES["rrd"]))
+        found.append(View(args.view, None if args.record is None else args.record / RERUN))
+    if args.record is not None:  # last: what fails before leaves no beginnings of files
+        found.append(Recorder(args.record, source.fps))
     return found
 
 
@@ -131,20 +159,31 @@ def _has_rerun() -> bool:
     return find_spec("rerun") is not None
 
 
-def _check_outputs(args: argparse.Namespace) -> None:
-    """Refuse outputs that cannot be written before anything moves."""
-    if args.record is not None:
-        check_folder(args.record)
-    if args.json is not None and args.json.is_dir():
-        raise InputError(f"{args.json} is a folder, give a file name such as {args.json / 'summary.json'}")
+def _check_outputs(args: argparse.Namespace, options: dict[str, str]) -> None:
+    """Refuse outputs that would destroy something or cannot be written, before anything moves."""
+    commands = Path(options.get("path", Record.path)) if args.driver == "record" else None
+    inputs = [args.source, args.bundle, args.checkpoint, args.landmarks, args.mapping, args.calibration]
+    inputs += [args.robot, args.faces, *(value for name, value in options.items() if not commands or name != "path")]
+    check_outputs({"--json": args.json, "--option path": commands}, inputs)
+    if args.record is None:
+        return
+    check_output_folder("--record", args.record, inputs)
+    check_folder(args.record)
+    if args.json is not None and args.record.resolve() in args.json.resolve().parents:
+        raise InputError(
+            f"--json {args.json} lies in the folder of --record, which gets its own {FILES['json']}: leave --json out "
+            "or name a file elsewhere"
+        )
 
 
-def _write(outcome: Outcome, source: Source, args: argparse.Namespace) -> None:
+def _write(outcome: Outcome, source: Source, driver: Driver, args: argparse.Namespace) -> None:
     """The summary, the recording's page and videos, and where they are."""
     summary = outcome.summary
     print(_said(summary, args.dry_run))
+    if isinstance(driver, Record):
+        print(f"  commands    {driver.path}")
     if args.json is not None:
-        write_json(args.json, summary)
+        write_output(args.json, as_json(summary).encode())
         print(f"  summary     {args.json}")
     if args.record is not None:
         from faceimit.tracking.deployment_page import deployment_page, side_by_side
@@ -198,13 +237,13 @@ def _parser() -> CommandParser:
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the driver; repeatable")
     parser.add_argument("--calibration", type=Path, metavar="FILE", help="of faceimit-calibrate")
     parser.add_argument("--calibrate", type=float, metavar="S", help="rest your face so long at first: it is neutral")
-    parser.add_argument("--mode", default="hybrid", metavar="MODE", help=f"{', '.join(MODES)} (default hybrid)")
-    parser.add_argument("--at", default="apex", choices=("apex", "peak"), help="what is shown of a change")
-    parser.add_argument("--uniform-rate", type=float, default=5.0, metavar="HZ", help="of mode uniform (default 5)")
+    parser.add_argument("--mode", metavar="MODE", help=f"{', '.join(MODES)} (default hybrid)")
+    parser.add_argument("--at", choices=("apex", "peak"), help="what is shown of a change (default apex)")
+    parser.add_argument("--uniform-rate", type=float, metavar="HZ", help="of mode uniform (default 5)")
     planners = "ruckig, feedforward, minimum_jerk or cubic (default: feedforward for hybrid, else ruckig)"
     parser.add_argument("--planner", metavar="NAME", help=planners)
-    parser.add_argument("--rate", type=float, default=50.0, metavar="HZ", help="commands a second (default 50)")
-    parser.add_argument("--look-ahead-ms", type=float, default=100.0, metavar="MS", help="of the search (default 100)")
+    parser.add_argument("--rate", type=float, metavar="HZ", help="commands a second (default 50)")
+    parser.add_argument("--look-ahead-ms", type=float, metavar="MS", help="of the search (default 100)")
     parser.add_argument("--faces", default="dlib", metavar="NAME", help="dlib (default) or a MediaPipe .task file")
     threads = "of the score (default: 2 where a mode waits for keyframes, else 1)"
     parser.add_argument("--threads", type=int, metavar="N", help=threads)

@@ -2,6 +2,7 @@ import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from faceimit.tracking import ready_bundle
 from faceimit.tracking.cli import run_command
 from tests import video_files
 from tests.faces import SquareDetector
+from tests.robot_rigs import free_port
 from tests.robots import FakeBundle, moving
 
 # The command in a process of its own, on drawn faces.
@@ -98,6 +100,17 @@ def test_a_folder_with_other_things_is_not_recorded_into(bundle, video, tmp_path
         (("--bundle", "b", "--rate", "1"), "5 to 1000"),
         (("--bundle", "b", "--option", "port"), "NAME=VALUE"),
         (("--bundle", "b", "--duration", "0"), "duration"),
+        (("--bundle", "b", "--duration", "inf"), "--duration from"),
+        (("--bundle", "b", "--rate", "nan"), "--rate from"),
+        (("--bundle", "b", "--look-ahead-ms", "nan"), "--look-ahead-ms from"),
+        (("--bundle", "b", "--calibrate", "nan"), "--calibrate from"),
+        (("--bundle", "b", "--mode", "uniform", "--uniform-rate", "inf"), "--uniform-rate from"),
+        (("--bundle", "b", "--uniform-rate", "3"), "--uniform-rate 3.0 is for mode uniform, not for hybrid"),
+        (("--bundle", "b", "--mode", "streaming", "--at", "peak"), "--at peak is for mode keyframes or hybrid"),
+        (("--bundle", "b", "--fps", "30"), "--fps 30 is for a --source that is a folder"),
+        (("--bundle", "b", "--threads", "1000"), "expected --threads from 1 to"),
+        (("--bundle", "b", "--threads", "0"), "expected --threads from 1 to"),
+        (("--bundle", "b", "--json", "-"), "/dev/stdout"),
         ((), "required"),
     ],
 )
@@ -107,6 +120,57 @@ def test_bad_arguments_are_one_sentence(bundle, video, words, said, capsys):
     error = capsys.readouterr().err.strip()
     assert said in error
     assert "\n" not in error.removeprefix("[")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--json talk.mp4", "would overwrite what is read from"),
+        ("--json bundle/manifest.json", "would overwrite what is read from"),
+        ("--json best.ckpt --landmarks best.ckpt", "would overwrite what is read from"),
+        ("--json robot.yaml --calibration robot.yaml", "would overwrite what is read from"),
+        ("--json token --option token_file=token", "would overwrite what is read from"),
+        ("--json talk.mp4/a.json", "cannot write talk.mp4/a.json"),
+        ("--json bundle", "is a folder"),
+        ("--record bundle", "would overwrite"),
+        ("--record .", "would overwrite"),
+        ("--record talk.mp4", "is a file"),
+        ("--record rec --json rec/frames.parquet", "lies in the folder of --record"),
+        ("--driver record --json commands.jsonl", "have the same name"),
+        ("--driver record --option path=talk.mp4", "would overwrite what is read from"),
+    ],
+)
+def test_no_output_destroys_what_is_read(bundle, tmp_path, monkeypatch, words, said, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(module, "run", lambda *_, **__: pytest.fail("the robot moved"))
+    bundle.mkdir()
+    inputs = {
+        name: tmp_path / name for name in ("talk.mp4", "bundle/manifest.json", "best.ckpt", "robot.yaml", "token")
+    }
+    for path in inputs.values():
+        path.write_text("mine")
+    assert run("--bundle", "bundle", "--source", "talk.mp4", *words.split()) == 2
+    error = capsys.readouterr().err.strip()
+    assert said in error
+    assert "\n" not in error
+    assert {path.read_text() for path in inputs.values()} == {"mine"}
+
+
+def test_the_summary_alone_on_the_standard_output(bundle, video, tmp_path, capfd, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--driver", "record", "--fast", "--json", "/dev/stdout")
+    assert run("--bundle", bundle, "--source", video, *words) == 0
+    printed = capfd.readouterr()
+    assert json.loads(printed.out)["frames"] == 75
+    assert "  commands    commands.jsonl" in printed.err
+    assert (tmp_path / "commands.jsonl").is_file()
+
+
+def test_a_view_that_fails_leaves_no_beginnings_of_a_recording(bundle, video, tmp_path, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert run("--bundle", bundle, "--source", video, "--view", "--record", tmp_path / "rec") == 2
+    assert not (tmp_path / "rec").exists()
 
 
 @pytest.mark.parametrize("fault", ["manifest cut short", "name that leaves the folder", "no manifest"])
@@ -130,6 +194,15 @@ def test_a_dry_run_sends_nothing(bundle, video, tmp_path):
     assert json.loads((tmp_path / "s.json").read_text())["robot"] == "hobby_head"
 
 
+def test_a_robot_that_never_listens_is_a_failure(bundle, video, tmp_path, capfd):
+    words = ("--driver", "osc", "--option", f"port={free_port(socket.SOCK_DGRAM)}", "--fast")
+    assert run("--bundle", bundle, "--source", video, *words, "--json", tmp_path / "s.json") == 2
+    printed = capfd.readouterr()
+    lost = json.loads((tmp_path / "s.json").read_text())["undelivered_commands"]
+    assert f"note: {lost} of {lost} commands undelivered" in printed.out
+    assert f"none of {lost} commands reached the robot" in printed.err
+
+
 def test_a_run_that_fails_leaves_its_summary(bundle, video, tmp_path, monkeypatch, capsys):
     working, calls = FakeBundle.controls, []
 
@@ -147,8 +220,12 @@ def test_a_run_that_fails_leaves_its_summary(bundle, video, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     ("number", "status", "code"),
-    [(signal.SIGINT, "interrupted", 130), (signal.SIGTERM, "terminated", 143)],
-    ids=["int", "term"],
+    [
+        (signal.SIGINT, "interrupted", 130),
+        (signal.SIGTERM, "terminated", 143),
+        (signal.SIGHUP, "terminated", 143),
+    ],
+    ids=["int", "term", "hup"],
 )
 def test_signals_end_the_run_by_way_of_neutral(video, tmp_path, number, status, code):
     words = [

@@ -7,10 +7,11 @@ robot's neutral, is the bias. Where a person looks is not who they are: gaze, he
 
 import numpy as np
 
-from faceimit.errors import InputError
 from faceimit.face.controls import NAMES, PARTS, SPAN
+from faceimit.robot.drivers.options import in_range
 from faceimit.robot.profile import RobotProfile
 
+REST_S = (0.1, 60.0)  # how long a face may be asked to rest, seconds
 LEAST = 5  # readings that make a median worth its name
 RESTLESS = 0.1  # of the range: a control of which three fifths of the readings are further apart did not rest
 POSE = ("gaze", "head", "neck")
@@ -33,8 +34,7 @@ class PersonalNeutral:
     """
 
     def __init__(self, profile: RobotProfile, seconds: float) -> None:
-        if not 0.1 <= seconds <= 60.0:
-            raise InputError(f"expected 0.1 to 60 seconds of a face at rest but got {seconds:g}, try 2")
+        in_range(seconds, *REST_S, "the seconds of a face at rest")
         self._profile, self._seconds = profile, seconds
         self._rest: list[np.ndarray] = []
         self._began: float | None = None

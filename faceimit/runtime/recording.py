@@ -101,15 +101,14 @@ class Recorder:
     """Writes a run into a folder; an observer of the loop.
 
     Args:
-        folder: made if needed; a recording that lies there is replaced.
+        folder: made if needed, see :func:`check_folder`; a recording that lies there is replaced.
         fps: of the video.
 
     Raises:
-        InputError: the folder holds something else, or cannot be written.
+        InputError: the folder cannot be written.
     """
 
     def __init__(self, folder: Path, fps: float) -> None:
-        check_folder(folder)
         self.folder = folder
         self._files = ExitStack()
         self._tables = {}

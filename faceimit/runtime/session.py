@@ -9,7 +9,8 @@ from faceimit.errors import InputError
 from faceimit.face.controls import NAMES, SPAN
 from faceimit.keyframes.search import At
 from faceimit.robot.drivers import Driver
-from faceimit.robot.personal import PersonalNeutral
+from faceimit.robot.drivers.options import in_range
+from faceimit.robot.personal import REST_S, PersonalNeutral
 from faceimit.robot.profile import RobotProfile
 from faceimit.robot.trajectory import make_planner
 from faceimit.runtime.capture import Capture, Clock
@@ -23,6 +24,13 @@ from faceimit.runtime.sources import Picture, Source
 from faceimit.runtime.timing import Timer
 
 DONE, FAILED = "done", "failed"
+RANGES = {
+    "uniform_rate": (0.1, 1000.0),
+    "rate": (5.0, 1000.0),
+    "look_ahead_ms": (0.0, 2000.0),
+    "duration": (0.01, 1e9),
+    "calibrate": REST_S,
+}
 SEEN = 0.5  # of the pictures: where fewer show a face, the run is not what was meant
 
 
@@ -58,12 +66,10 @@ class Settings:
         Raises:
             InputError: naming it.
         """
-        if not 5.0 <= self.rate <= 1000.0:
-            raise InputError(f"expected a rate of 5 to 1000 commands a second but got {self.rate:g}, try 50")
-        if self.duration is not None and not self.duration > 0:
-            raise InputError(f"expected a duration above 0 s but got {self.duration:g}, leave it out to run to the end")
-        if not 0.0 <= self.look_ahead_ms <= 2000.0:
-            raise InputError(f"expected a look-ahead of 0 to 2000 ms but got {self.look_ahead_ms:g}, try 100")
+        for name, (low, high) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None:
+                in_range(value, low, high, f"--{name.replace('_', '-')}")
 
 
 @dataclass

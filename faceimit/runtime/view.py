@@ -34,11 +34,11 @@ class View:
         self._stream = self._rr.RecordingStream("faceimit")
         self._shown_at = float("-inf")
         blueprint = self._layout()
-        if file is not None:
-            file.parent.mkdir(parents=True, exist_ok=True)
         try:
             if live:
                 self._open()
+            if file is not None:
+                file.parent.mkdir(parents=True, exist_ok=True)
             sinks = [self._rr.GrpcSink()] if live else []
             sinks += [self._rr.FileSink(str(file))] if file is not None else []
             self._stream.set_sinks(*sinks, default_blueprint=blueprint)
