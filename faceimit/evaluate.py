@@ -132,9 +132,10 @@ def data_settings(config: Mapping[str, Any], changed: Mapping[str, Any]) -> Mapp
     run = run_of(config["checkpoint"])
     if asked or run is None:
         return config["data"]
+    from faceimit.tracking.run_data import data_of
     from faceimit.tracking.runs import saved_config
 
-    return saved_config(run)["data"]
+    return data_of(run, saved_config(run))
 
 
 def run_of(checkpoint: str) -> Path | None:

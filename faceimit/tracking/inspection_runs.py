@@ -17,6 +17,7 @@ from faceimit.errors import InputError
 from faceimit.face.records import Clip
 from faceimit.tracking.inspection_pairs import PairSource
 from faceimit.tracking.inspection_sources import SPLITS, Source, clip_pictures, file_facts, file_track, track_of
+from faceimit.tracking.run_data import data_of
 from faceimit.tracking.runs import saved_config
 from faceimit.tracking.schema import build
 
@@ -60,7 +61,7 @@ def run_source(path: Path) -> Source:
         InputError: no run, its data are gone, or of a kind that cannot be inspected.
     """
     config = saved_config(path)
-    data = build(config["data"])
+    data = build(data_of(path, config))
     source: Source
     if isinstance(data, ControlPairs):
         source = PairSource(path, data.table, data.rows())

@@ -12,6 +12,7 @@ from faceimit.tracking.report_keyframes import keyframes_again
 from faceimit.tracking.report_measured import Job, Measured
 from faceimit.tracking.report_readings import controls_again, landmarks_again
 from faceimit.tracking.report_record import RunRecord
+from faceimit.tracking.run_data import data_of
 
 MEASURES: dict[str, Callable[[Job], Measured]] = {
     "KeyframeTask": keyframes_again,
@@ -43,7 +44,7 @@ def measured_again(run: RunRecord, clips: int, advance: Callable[[str, int, int]
 
     advance("opening the checkpoint", 0, 1)
     task = load_task(run.checkpoint, run.config["task"]["_target_"])
-    settings = run.config["data"]
+    settings = data_of(run.folder, run.config)
     if settings.get("c_ref", 0) is None:  # as the checkpoint knows it, without opening the training clips
         settings = settings | {"c_ref": task.c_ref}
     advance("opening the test data", 0, 1)
