@@ -13,6 +13,14 @@ def kind_of(value: object) -> str:
     return "nothing" if value is None else (kinds | {float: "a number"}).get(type(value), "something else")
 
 
+def reason(error: Exception) -> str:
+    """Why a file could not be read, in a line: what the system said, or what a YAML reader did and where."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is not None and problem:
+        return f"line {mark.line + 1}: {problem}"
+    return " ".join(str(getattr(error, "strerror", None) or error).split())
+
+
 def remedy(error: OSError) -> str:
     """What to do about a file that the system cannot read or write."""
     return _REMEDIES.get(error.errno or 0, "choose another place")

@@ -93,6 +93,14 @@ def with_nan(poses):
     return [*poses[:4], poses[4] | {"landmarks": points.tolist()}, *poses[5:]]
 
 
+def given(**more):
+    return lambda poses: [pose | more for pose in poses]
+
+
+def pictured(**more):
+    return lambda poses: [{"name": "p0", "image": "face.png", "values": {"Jaw Pitch": 0.5}} | more]
+
+
 def valued(values):
     return lambda poses: [pose | {"values": values} for pose in poses]
 
@@ -112,15 +120,30 @@ def valued(values):
         (valued({}), "ameca", "has no values"),
         (lambda poses: [{"values": {"Jaw Pitch": 0.5}}], "ameca", "neither landmarks nor an image"),
         (lambda poses: [pose | {"landmark": 1} for pose in poses], "ameca", "unknown key 'landmark'"),
+        (given(image="none.png", frame=-3), "ameca", "p0 of {poses} has landmarks as well as image and frame"),
+        (given(frame=3), "ameca", "p0 of {poses} has landmarks as well as frame"),
+        (pictured(frame=1.5), "ameca", "frame of p0 of {poses} to be a whole number of 0 or more but got 1.5"),
+        (pictured(frame=-1), "ameca", "frame of p0 of {poses} to be a whole number of 0 or more but got -1"),
+        (pictured(frame=True), "ameca", "frame of p0 of {poses} to be a finite number but got True"),
+        (pictured(image=3), "ameca", "image of p0 of {poses} to be a file but got 3"),
+        (given(pose=[1]), "ameca", "pose of p0 of {poses} to be yaw, pitch and roll in radians but got [1]"),
+        (valued({"Jaw Pitch": True}), "ameca", "Jaw Pitch of p0 of {poses} to be a finite number but got True"),
     ],
 )
 def test_degenerate_poses_are_refused_by_name(tmp_path, capsys, change, robot, message):
     code, out = calibrate(tmp_path, change(jaw_poses()), robot)
     error = capsys.readouterr().err
     assert code == 2
-    assert message in error
+    assert message.format(poses=tmp_path / "poses.json") in error
     assert error.count("\n") == 1
     assert not out.exists()
+
+
+def test_a_row_with_too_many_values_is_named(tmp_path, capsys):
+    (tmp_path / "poses.csv").write_text("name,image,Jaw Pitch\na,a.png,0.1\nb,b.png,0.2,9\n")
+    arguments = ["--robot", "ameca", "--poses", str(tmp_path / "poses.csv"), "--out", str(tmp_path / "out.yaml")]
+    assert run_command(command.run, arguments) == 2
+    assert "row 2 of" in capsys.readouterr().err
 
 
 def test_a_calibration_of_another_robot_is_refused(tmp_path, capsys):

@@ -118,6 +118,6 @@ def _mixed(entry: dict[str, Any], neutral: np.ndarray, place: str) -> tuple[np.n
 
 
 def _index(name: object, place: str) -> int:
-    if name not in controls.INDEX:
+    if not isinstance(name, str) or name not in controls.INDEX:
         raise InputError(f"unknown control {name!r} of {place}{did_you_mean(str(name))}")
-    return controls.INDEX[str(name)]
+    return controls.INDEX[name]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, kind_of
 from faceimit.face.controls import did_you_mean
 
 
@@ -14,7 +14,7 @@ def check_keys(entry: object, valid: Sequence[str], where: str) -> None:
         InputError: naming the key and its neighbour.
     """
     if not isinstance(entry, dict):
-        raise InputError(f"expected {where} to hold {', '.join(valid)} but got {entry!r}")
+        raise InputError(f"expected {where} to hold {', '.join(valid)} but got {kind_of(entry)}")
     for key in entry:
         if key not in valid:
             near = did_you_mean(str(key), valid)

@@ -2,7 +2,8 @@
 
 import csv
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +64,11 @@ def _from_csv(text: str, path: Path) -> list[dict[str, Any]]:
     points = [(f"x{i}", f"y{i}") for i in range(COUNT + 2) if f"x{i}" in rows[0]]
     taken = {name for pair in points for name in pair} | {"name", "image", "frame"}
     entries = []
-    for row in rows:
+    for number, row in enumerate(rows, start=1):
+        if None in row:
+            raise InputError(f"row {number} of {path} has more values than the header has names, mend it")
         entry: dict[str, Any] = {key: row[key] for key in ("name", "image", "frame") if row.get(key)}
-        if points:
+        if any(row[x] for x, _ in points):
             entry["landmarks"] = [[row.get(x), row.get(y)] for x, y in points]
         entry["values"] = {key: value for key, value in row.items() if key not in taken and value not in {None, ""}}
         entries.append(entry)
@@ -79,16 +82,33 @@ def _pose(entry: Any, name: str, path: Path, profile: RobotProfile, find: Finder
     values = entry.get("values")
     if not isinstance(values, dict) or not values:
         raise InputError(f"{where} has no values, give them by control name")
+    wanted = dict(_value(k, v, profile, where) for k, v in values.items())
     if "landmarks" in entry:
+        if picture := [key for key in ("image", "frame") if key in entry]:
+            raise InputError(f"{where} has landmarks as well as {' and '.join(picture)}, keep one of the two")
         landmarks = _array(entry["landmarks"], "landmarks", where)
     elif "image" in entry:
-        landmarks = find(path.parent / str(entry["image"]), int(_number(entry.get("frame", 0), "frame", where)))
+        landmarks = _found(entry, path, where, find)
     else:
         raise InputError(f"{where} has neither landmarks nor an image")
     if landmarks.shape not in {(COUNT, 2), (COUNT + 2, 2)}:
         raise InputError(f"expected landmarks (68, 2), or (70, 2) with irises, in {where} but got {landmarks.shape}")
-    confidence, pose = (_array(entry[key], key, where) if key in entry else None for key in ("confidence", "pose"))
-    return Pose(name, landmarks, dict(_value(k, v, profile, where) for k, v in values.items()), confidence, pose)
+    confidence, pose = (
+        _array(entry[key], key, where) if entry.get(key) is not None else None for key in ("confidence", "pose")
+    )
+    if pose is not None and (pose.shape != (3,) or not np.isfinite(pose).all()):
+        raise InputError(f"expected pose of {where} to be yaw, pitch and roll in radians but got {entry['pose']!r}")
+    return Pose(name, landmarks, wanted, confidence, pose)
+
+
+def _found(entry: Mapping[str, Any], path: Path, where: str, find: Finder) -> np.ndarray:
+    """Landmarks of the face in an entry's picture."""
+    image, frame = entry["image"], _number(entry.get("frame", 0), "frame", where)
+    if not isinstance(image, str) or not image:
+        raise InputError(f"expected image of {where} to be a file but got {image!r}, give its path from {path.parent}")
+    if frame < 0 or not frame.is_integer():
+        raise InputError(f"expected frame of {where} to be a whole number of 0 or more but got {entry['frame']!r}")
+    return find(path.parent / image, int(frame))
 
 
 def _value(key: str, value: Any, profile: RobotProfile, where: str) -> tuple[str, float]:
@@ -113,11 +133,12 @@ def _value(key: str, value: Any, profile: RobotProfile, where: str) -> tuple[str
 
 def _number(value: Any, what: str, where: str) -> float:
     try:
-        number = float(value)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"expected {what} of {where} to be a number but got {value!r}") from error
-    if not np.isfinite(number):
-        raise InputError(f"expected {what} of {where} to be finite but got {value!r}")
+        number = float("nan" if isinstance(value, bool) else value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        got = "nothing" if value is None else repr(value)
+        raise InputError(f"expected {what} of {where} to be a finite number but got {got}")
     return number
 
 

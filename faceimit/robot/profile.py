@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, kind_of, reason
 from faceimit.face import controls
 from faceimit.face.controls import did_you_mean
 from faceimit.robot.actuators import Actuator, read_actuator
@@ -126,9 +126,15 @@ def load_profile(name_or_path: str | Path, calibration: str | Path | None = None
     Raises:
         InputError: no such robot, or the first thing wrong in the file.
     """
-    path = profile_path(name_or_path)
-    profile = _read(_yaml(path), str(path))
+    profile = _load(profile_path(name_or_path))
     return profile if calibration is None else _calibrated(profile, Path(calibration))
+
+
+def _load(path: Path, leading_here: tuple[Path, ...] = ()) -> RobotProfile:
+    """The profile of a file, whose geometric route others may have taken over."""
+    if path in leading_here:
+        raise InputError(f"geometric of {path} leads back to itself, give it alpha and offset of its own")
+    return _read(_yaml(path), str(path), (*leading_here, path))
 
 
 def _folder() -> Path:
@@ -144,10 +150,11 @@ def profile_path(name_or_path: str | Path) -> Path:
         InputError: no such robot.
     """
     text = str(name_or_path)
-    path = Path(text) if text.endswith((".yaml", ".yml")) else _folder() / f"{text}.yaml"
+    own = text.endswith((".yaml", ".yml"))
+    path = Path(text) if own else _folder() / f"{text}.yaml"
     if not path.is_file():
-        near = did_you_mean(text, robot_names())
-        raise InputError(f"unknown robot {text!r}{near}, choose one of {', '.join(robot_names())} or a .yaml file")
+        unknown = f"there is no file {text}" if own else f"unknown robot {text!r}{did_you_mean(text, robot_names())}"
+        raise InputError(f"{unknown}, choose one of {', '.join(robot_names())} or a .yaml file")
     return path
 
 
@@ -160,9 +167,10 @@ def _yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"cannot read {path}: {error}; write it as in conf/robot/ameca.yaml") from error
+        mend = "restore it" if path.parent == _folder() else "write it as in conf/robot/ameca.yaml"
+        raise InputError(f"cannot read {path} ({reason(error)}), {mend}") from error
     if not isinstance(content, dict):
-        raise InputError(f"expected {path} to hold names and values but got {type(content).__name__}")
+        raise InputError(f"expected {path} to hold names and values but got {kind_of(content)}, see conf/robot")
     return content
 
 
@@ -173,13 +181,15 @@ class _UniqueKeys(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for i, key in enumerate(keys):
             if key in keys[:i]:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is there twice", node.start_mark)
+                mark = node.value[i][0].start_mark
+                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is there twice", mark)
         return super().construct_mapping(node, deep)
 
 
-def _read(content: dict[str, Any], where: str) -> RobotProfile:
+def _read(content: dict[str, Any], where: str, leading_here: tuple[Path, ...]) -> RobotProfile:
     check_keys(content, _KEYS, where)
-    name = str(content.get("name", ""))
+    name, description = _text(content, "name", where), _text(content, "description", where, "")
+    driver = _driver(_text(content, "driver", where, "simulated"), where)
     limits = _limits(content.get("limits") or {}, where)
     entries = content.get("actuators")
     if not isinstance(entries, dict) or not entries:
@@ -188,15 +198,47 @@ def _read(content: dict[str, Any], where: str) -> RobotProfile:
         read_actuator(str(key), entry, limits["low"], limits["high"], limits["neutral"], where)
         for key, entry in entries.items()
     )
+    _check_channels(actuators, where)
     driven = tuple(n for i, n in enumerate(controls.NAMES) if any(a.gains[i] != 0 for a in actuators))
     unused = _unused(content.get("unused") or [], driven, where)
-    geometric = _geometric(content.get("geometric"), driven, where)
-    description, driver = str(content.get("description", "")), str(content.get("driver", "simulated"))
+    geometric = _geometric(content.get("geometric"), driven, where, leading_here)
     return RobotProfile(name, description, driver, driven, unused, actuators=actuators, geometric=geometric, **limits)
 
 
-def _limits(entries: dict[str, Any], where: str) -> dict[str, np.ndarray]:
+def _text(content: Mapping[str, Any], key: str, where: str, default: str | None = None) -> str:
+    value = content.get(key, default)
+    if not isinstance(value, str) or (not value and default is None):
+        got = repr(value) if value else "nothing"
+        raise InputError(f"expected {key} of {where} to be text but got {got}, write {key}: TEXT")
+    return value
+
+
+def _driver(name: str, where: str) -> str:
+    from faceimit.robot.drivers.registry import DRIVERS, driver_names  # which reads profiles
+
+    if name not in DRIVERS and name not in (names := driver_names()):
+        raise InputError(
+            f"unknown driver {name!r} in {where}{did_you_mean(name, names)}, choose one of {', '.join(names)} "
+            "or install the package that brings it"
+        )
+    return name
+
+
+def _check_channels(actuators: Sequence[Actuator], where: str) -> None:
+    taken: dict[int, str] = {}
+    for actuator in actuators:
+        if actuator.channel is None:
+            continue
+        if actuator.channel in taken:
+            both = f"{taken[actuator.channel]} and {actuator.name}"
+            raise InputError(f"{both} in {where} have the same channel {actuator.channel}, give each its own")
+        taken[actuator.channel] = actuator.name
+
+
+def _limits(entries: object, where: str) -> dict[str, np.ndarray]:
     """Range, neutral and limits of motion of all controls: the table's, where the profile does not say otherwise."""
+    if not isinstance(entries, dict):
+        raise InputError(f"expected limits in {where} to be names and values but got {kind_of(entries)}")
     table = {key: np.array([getattr(c, key) for c in controls.CONTROLS], dtype=np.float64) for key in _LIMITS}
     for name, entry in entries.items():
         place = f"limits of {name} in {where}"
@@ -227,9 +269,9 @@ def known(name: object, where: str) -> int:
     Raises:
         InputError: no such control, with its neighbour.
     """
-    if name not in controls.INDEX:
+    if not isinstance(name, str) or name not in controls.INDEX:
         raise InputError(f"unknown control {name!r} in {where}{did_you_mean(str(name))}")
-    return controls.INDEX[str(name)]
+    return controls.INDEX[name]
 
 
 def _unused(names: object, driven: Sequence[str], where: str) -> tuple[str, ...]:
@@ -245,15 +287,19 @@ def _unused(names: object, driven: Sequence[str], where: str) -> tuple[str, ...]
     return tuple(name for name in controls.NAMES if name in names)
 
 
-def _geometric(entries: object, driven: Sequence[str], where: str) -> dict[str, Geometric]:
+def _geometric(
+    entries: object, driven: Sequence[str], where: str, leading_here: tuple[Path, ...]
+) -> dict[str, Geometric]:
     """Alpha and offset of each driven control that landmarks tell; a name of another profile takes those over."""
     if entries is None:
         return {}
     if isinstance(entries, str):
-        other = load_profile(entries).geometric
+        other = _load(profile_path(entries), leading_here).geometric
         return {name: value for name, value in other.items() if name in driven}
     if not isinstance(entries, dict):
-        raise InputError(f"expected geometric in {where} to be a mapping or a robot's name but got {entries!r}")
+        raise InputError(
+            f"expected geometric in {where} to be alpha and offset by control, or a robot's name, but got {entries!r}"
+        )
     found = {str(name): read_geometric(str(name), entry, where) for name, entry in entries.items()}
     missing = [name for name in MEASURED if name in driven and name not in found]
     if missing:

@@ -18,7 +18,7 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import AnyNode, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
-from faceimit.errors import InputError, kind_of
+from faceimit.errors import InputError, kind_of, reason
 
 ROOT = "train"
 
@@ -169,12 +169,8 @@ def _damage(root: str) -> str:
     for path in (conf_dir() / f"{root}.yaml", *(path for group in _groups(root) for path in _files(group))):
         try:
             content = OmegaConf.to_container(OmegaConf.load(path))
-        except yaml.MarkedYAMLError as error:
-            line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-            return f"{path}{line}: {error.problem or error.context}, mend the file or restore it"
         except (OmegaConfBaseException, yaml.YAMLError, ValueError, OSError) as error:
-            reason = " ".join((getattr(error, "strerror", None) or str(error) or "it is no YAML").split())
-            return f"{path} cannot be read ({reason}), mend the file or restore it"
+            return f"{path} cannot be read ({reason(error) or 'it is no YAML'}), mend the file or restore it"
         if not isinstance(content, dict):
             return f"expected {path} to hold names and values but got {kind_of(content)}, mend the file or restore it"
         defaults = content.get("defaults", [])

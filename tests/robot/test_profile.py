@@ -9,6 +9,7 @@ import yaml
 from faceimit.errors import InputError
 from faceimit.face import controls
 from faceimit.face.blendshapes import BLENDSHAPES
+from faceimit.robot import profile as module
 from faceimit.robot.measures import MEASURED
 from faceimit.robot.profile import load_profile, robot_names
 
@@ -126,9 +127,29 @@ def hidden(content):
     content["geometric"]["Nose Wrinkle"] = {"alpha": 1, "offset": 0}
 
 
+def setting(*keys, to):
+    """A change that sets one value."""
+
+    def change(content):
+        for key in keys[:-1]:
+            content = content.setdefault(key, {})
+        content[keys[-1]] = to
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (setting("driver", to="oscc"), r"unknown driver 'oscc' in .*robot\.yaml \(did you mean osc\?\)"),
+        (setting("driver", to=None), "expected driver of .* to be text but got nothing"),
+        (setting("name", to=3), "expected name of .* to be text but got 3"),
+        (setting("name", to=""), "expected name of .* to be text but got nothing"),
+        (setting("limits", to=["Jaw Yaw"]), "expected limits in .* to be names and values but got a list"),
+        (setting("limits", "Jaw Yaw", to=None), "limits of Jaw Yaw in .* to hold low, high, .* but got nothing"),
+        (setting("unused", to=[["Jaw Yaw"]]), r"unknown control \['Jaw Yaw'\]"),
+        (setting("actuators", "Jaw Yaw", "control", to=[]), r"unknown control \[\] of actuator Jaw Yaw"),
+        (setting("geometric", to=3), "geometric in .* to be alpha and offset by control, or a robot's name, but got 3"),
         (lose_alpha, "missing alpha of Jaw Pitch"),
         (lose_entry, "missing alpha of Jaw Pitch.*faceimit-calibrate"),
         (rename, "unknown control 'Jaw Pich'.*did you mean Jaw Pitch"),
@@ -157,7 +178,34 @@ def test_unknown_robots_and_broken_files_are_named(tmp_path):
     with pytest.raises(InputError, match="'name' is there twice"):
         load_profile(path)
     path.write_text("- a\n")
-    with pytest.raises(InputError, match="hold names and values but got list"):
+    with pytest.raises(InputError, match="hold names and values but got a list"):
+        load_profile(path)
+    path.write_text("name: a\n  driver: osc\n")
+    with pytest.raises(InputError, match=r"twice\.yaml \(line 2: .*\), write it as in conf/robot/ameca\.yaml$"):
+        load_profile(path)
+    with pytest.raises(InputError, match=r"there is no file .*/none\.yaml, choose one of ameca"):
+        load_profile(tmp_path / "none.yaml")
+
+
+def test_a_damaged_profile_of_ours_is_to_be_restored(tmp_path, monkeypatch):
+    for name in ("ameca", "hobby_head"):
+        (tmp_path / f"{name}.yaml").write_text((CONF / f"{name}.yaml").read_text())
+    (tmp_path / "ameca.yaml").write_text("name: a\n  driver: osc\n")
+    monkeypatch.setattr(module, "_folder", lambda: tmp_path)
+    for name in ("ameca", "hobby_head"):  # the second takes over the first one's geometric route
+        with pytest.raises(InputError, match=r"cannot read .*/ameca\.yaml \(line 2: .*\), restore it$"):
+            load_profile(name)
+
+
+def test_two_servos_do_not_share_a_channel(altered):
+    change = setting("actuators", "brow_left", "channel", to=0)
+    with pytest.raises(InputError, match=r"jaw and brow_left in .* have the same channel 0, give each its own"):
+        load_profile(altered(change, "hobby_head"))
+
+
+def test_a_geometric_route_does_not_lead_back(altered, tmp_path):
+    path = altered(setting("geometric", to=str(tmp_path / "robot.yaml")))
+    with pytest.raises(InputError, match="leads back to itself"):
         load_profile(path)
 
 

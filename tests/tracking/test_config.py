@@ -116,14 +116,18 @@ TRAIN = (conf_dir() / "train.yaml").read_text()
         (
             "task/keyframe.yaml",
             "_target_: x\n  lr: 3\n",
-            r"task/keyframe\.yaml, line 2: mapping values are not allowed",
+            r"task/keyframe\.yaml cannot be read \(line 2: mapping values are not allowed",
         ),
-        ("train.yaml", f"{TRAIN}\nseed: 1\n", r"train\.yaml, line \d+: found duplicate key seed"),
+        ("train.yaml", f"{TRAIN}\nseed: 1\n", r"train\.yaml cannot be read \(line \d+: found duplicate key seed"),
         ("task/keyframe.yaml", "- a\n", r"task/keyframe\.yaml to hold names and values but got a list"),
         ("task/keyframe.yaml", "lr: ${a", r"task/keyframe\.yaml cannot be read \(no viable alternative at input"),
         ("task/keyframe.yaml", "lr: \xff", r"task/keyframe\.yaml cannot be read \('utf-8' codec"),
         ("profile/tiny.yaml", "defaults: 3\n", r"defaults in .*profile/tiny\.yaml to be a list of group: name"),
-        ("profile/for/keyframe_multitask_tiny.yaml", "a: [", r"for/keyframe_multitask_tiny\.yaml, line 1"),
+        (
+            "profile/for/keyframe_multitask_tiny.yaml",
+            "a: [",
+            r"for/keyframe_multitask_tiny\.yaml cannot be read \(line 1",
+        ),
     ],
 )
 def test_a_damaged_file_of_conf_is_named_with_the_line(name, text, message, tmp_path, monkeypatch):

@@ -77,8 +77,6 @@ class Dynamixel(Driver):
             raise InputError(f"expected option baud to be one of {', '.join(map(str, BAUD_RATES))} but got {self.baud}")
         for actuator in self.profile.actuators:
             _check(actuator, self.profile.name)
-        if len(set(self._ids)) < len(self._ids):
-            raise InputError(f"two actuators of profile {self.profile.name} have the same channel, give each its id")
 
     @property
     def _ids(self) -> list[int]:

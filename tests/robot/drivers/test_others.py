@@ -124,7 +124,7 @@ def test_units_of_servos(tmp_path):
         make_driver("dynamixel", own(unit="degree", channel=None))
     content["actuators"]["b"] = {"control": "Head Pitch", "channel": 5, "unit": "degree"}
     content["unused"].remove("Head Pitch")
-    with pytest.raises(InputError, match="two actuators of profile x have the same channel"):
+    with pytest.raises(InputError, match=r"a and b in .* have the same channel 5"):
         make_driver("dynamixel", own(channel=5))
 
 
