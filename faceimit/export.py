@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from faceimit.tracking.cli import CommandParser, run_command
+from faceimit.tracking.outputs import check_output_folder
 from faceimit.tracking.pages import progress
 
 DESCRIPTION = """\
@@ -31,6 +32,7 @@ def export(arguments: Sequence[str]) -> None:
         InputError: bad arguments, and what :func:`faceimit.tracking.exporting.export_bundle` refuses.
     """
     args = _parser().parse_args(arguments)
+    check_output_folder("--out", args.out, [args.checkpoint, args.landmarks, args.mapping, args.robot])
     from faceimit.bundle.format import MANIFEST
 
     with progress() as advance:

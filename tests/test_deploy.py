@@ -7,14 +7,18 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faceimit import deploy as module
+from faceimit.bundle.export import check_target
 from faceimit.bundle.format import FORMAT, MANIFEST, seal
 from faceimit.data.video import read_frames
 from faceimit.deploy import deploy
+from faceimit.errors import InputError
+from faceimit.robot.profile import load_profile
 from faceimit.runtime.recording import read_recording
 from faceimit.tracking import ready_bundle
 from faceimit.tracking.cli import run_command
@@ -51,6 +55,30 @@ def video(tmp_path_factory):
 
 def run(*words):
     return run_command(deploy, [str(word) for word in words])
+
+
+@pytest.mark.parametrize(("words", "name"), [((), "mapping"), (("--controls", "geometric"), "geometric")])
+def test_controls_are_read_as_asked(bundle, video, tmp_path, words, name, monkeypatch):
+    monkeypatch.setattr(FakeBundle, "has_landmarks", True)
+    monkeypatch.setattr(FakeBundle, "landmarks", lambda self, crop: (np.zeros((68, 2)), np.ones(68)), raising=False)
+    summary = tmp_path / "s.json"
+    assert run("--bundle", bundle, "--source", video, "--json", summary, "--fast", "--duration", 0.5, *words) == 0
+    assert json.loads(summary.read_text())["controls"] == name
+
+
+def test_a_calibration_is_for_controls_by_geometry(bundle, video, tmp_path, monkeypatch, capsys):
+    calibration = tmp_path / "c.yaml"
+    calibration.write_text("x")
+    asked = []
+    monkeypatch.setattr(module, "load_profile", lambda name, fitted=None: asked.append(fitted) or load_profile(name))
+    monkeypatch.setattr(FakeBundle, "has_landmarks", True)
+    monkeypatch.setattr(FakeBundle, "landmarks", lambda self, crop: (np.zeros((68, 2)), np.ones(68)), raising=False)
+    words = ("--bundle", bundle, "--source", video, "--fast", "--duration", 0.5, "--calibration", calibration)
+    assert run(*words, "--json", tmp_path / "s.json") == 0
+    assert asked == [calibration]
+    assert json.loads((tmp_path / "s.json").read_text())["controls"] == "geometric"
+    assert run(*words, "--controls", "mapping") == 2
+    assert "fits controls read by geometry, not by mapping" in capsys.readouterr().err
 
 
 def test_summary_recording_and_page(bundle, video, tmp_path, capsys):
@@ -293,6 +321,25 @@ def test_a_checkpoint_is_exported_once_beside_its_run(tmp_path, monkeypatch):
     checkpoint.write_bytes(b"other weights")
     assert ready_bundle.bundle_of(str(checkpoint))[1] != first
     assert len(exports) == 2
+
+
+def test_a_damaged_bundle_of_a_checkpoint_is_made_anew(tmp_path, monkeypatch):
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    checkpoint = tmp_path / "run" / "checkpoints" / "best.ckpt"
+    checkpoint.write_bytes(b"weights")
+
+    def exported(command, **_):
+        folder = Path(command[command.index("--out") + 1])
+        check_target(folder)  # as the command does
+        folder.mkdir()
+        (folder / MANIFEST).write_bytes(b"cut short")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    (tmp_path / "run" / "bundles").mkdir()
+    monkeypatch.setattr(ready_bundle.subprocess, "run", exported)
+    for _ in range(2):
+        with pytest.raises(InputError, match="cut short"):
+            ready_bundle.bundle_of(str(checkpoint))
 
 
 def test_what_the_export_refuses_is_said_in_its_words(tmp_path, monkeypatch, capsys):

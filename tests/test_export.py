@@ -150,8 +150,19 @@ def test_arguments_that_are_wrong(tmp_path, capsys):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     refused("is no whole bundle", capsys, "--checkpoint", "shipped", "--out", tmp_path / "mine")
-    refused("is no folder", capsys, "--checkpoint", "shipped", "--out", tmp_path / "mine" / "thesis.txt")
+    refused("is a file", capsys, "--checkpoint", "shipped", "--out", tmp_path / "mine" / "thesis.txt")
+    refused("cannot write", capsys, "--checkpoint", "shipped", "--out", tmp_path / "mine" / "thesis.txt" / "new")
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_what_lies_beside_a_bundle_or_is_read_is_not_replaced(bundle_folder, tmp_path, capsys):
+    out = shutil.copytree(bundle_folder, tmp_path / "bundle")
+    checkpoint = out / "best.ckpt"
+    checkpoint.write_bytes(b"weeks of training")
+    refused("would overwrite", capsys, "--checkpoint", checkpoint, "--out", out)
+    refused("would overwrite", capsys, "--checkpoint", "shipped", "--mapping", checkpoint, "--out", tmp_path)
+    refused("best.ckpt in", capsys, "--checkpoint", "shipped", "--out", out)
+    assert checkpoint.read_bytes() == b"weeks of training"
 
 
 def test_a_graph_that_differs_from_torch_is_refused(tmp_path, monkeypatch, bundle_folder):

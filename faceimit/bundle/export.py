@@ -80,7 +80,7 @@ def write_bundle(
 
 
 def check_target(out: Path) -> None:
-    """Refuse a folder that holds something else than a bundle, before anything is computed.
+    """Refuse a folder that holds something else than a bundle, all of which is replaced, before anything is computed.
 
     Raises:
         InputError: naming it.
@@ -89,9 +89,12 @@ def check_target(out: Path) -> None:
         raise InputError(f"{out} is there and is no folder, give another --out")
     if out.is_dir() and any(out.iterdir()):
         try:
-            read_manifest(out)
+            own = {MANIFEST, *read_manifest(out)["files"]}
         except InputError as error:
             raise InputError(f"{out} is there and is no whole bundle, empty it or give another --out") from error
+        foreign = sorted(path.name for path in out.iterdir() if path.name not in own)
+        if foreign:
+            raise InputError(f"{foreign[0]} in {out} is no part of the bundle there, move it or give another --out")
 
 
 def _steps(networks: Networks, quantise: str | None, advance: Advance) -> Callable[[str], None]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -52,7 +53,7 @@ def bundle_of(
         try:
             return load_bundle(folder, threads), folder, 0.0
         except InputError:
-            pass  # damaged, or written by another version: made anew
+            shutil.rmtree(folder, ignore_errors=True)  # damaged, or written by another version: made anew
     options = [("--checkpoint", checkpoint), ("--landmarks", landmarks), ("--mapping", mapping), ("--robot", robot)]
     options += [("--quantize", quantize)]
     words = [word for option, value in options if value is not None for word in (option, value)]
