@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from faceimit.face.controls import INDEX, NAMES, PARTS, SPAN
+from faceimit.losses.photometric import masked_mean
 
 Kind = Literal["huber", "mse"]
 # An upper lid this far below neutral, as a share of its range, leaves a quarter of the eye open at most.
@@ -56,8 +57,7 @@ def control_loss(predicted: Tensor, target: Tensor, known: Tensor, kind: Kind = 
         errors = (predicted - target).square()
     else:
         raise ValueError(f"expected kind to be 'huber' or 'mse' but got {kind!r}")
-    weight = known.to(errors.dtype)
-    return (errors * weight).sum() / weight.sum().clamp(min=1)
+    return masked_mean(errors, known)
 
 
 def matching_loss(features: Tensor, pair: Tensor) -> Tensor:
@@ -84,5 +84,4 @@ def place_loss(points: Tensor, target: Tensor, known: Tensor, limit: float = 0.3
         limit: see above.
     """
     distance = ((points - target).square().sum(dim=-1) + 1e-12).sqrt().clamp(max=limit)
-    weight = known.to(distance.dtype)
-    return (distance * weight).sum() / weight.sum().clamp(min=1)
+    return masked_mean(distance, known)

@@ -18,7 +18,10 @@ def charbonnier(x: Tensor, epsilon: float = 1e-3) -> Tensor:
 
 
 def masked_mean(values: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Mean of (N, C, H, W) over pixels weighted by `visible` (N, 1, H, W) in [0, 1]; 0 if none is."""
+    """Mean of (N, C, H, W) over pixels weighted by `visible` (N, 1, H, W) in [0, 1]; 0 if none is.
+
+    So are values and weights of any other shape, as long as the weights expand to it.
+    """
     if visible is None:
         return values.mean()
     weight = visible.to(values.dtype).expand_as(values)
