@@ -11,13 +11,14 @@ from faceimit.tracking.files import Row, read_rows
 from faceimit.tracking.page import Block, Figures, Finding, Findings, Fold, Page, Section, Table, shown
 from faceimit.tracking.report_prose import picture, pictures_of, prose
 from faceimit.tracking.report_record import flat, is_run, read_json
-from faceimit.tracking.report_tables import clip_blocks, method_blocks, number, plain_table
+from faceimit.tracking.report_tables import SHOWN_ROWS, clip_blocks, method_blocks, number, plain_table
 from faceimit.tracking.report_words import HEADLINES, better
 from faceimit.words import plural
 
 FOOTER = f"Made by python -m faceimit.report, faceimit {faceimit.__version__}."
 MOST_PLOTS = 8
 MOST_COLUMNS = 14  # of a ranking
+LONGEST = 20  # letters of a cell where a row is a column
 RANKING = "ranking.csv"
 MADE_BY_TABLES = ("seed", "commit", "python", "hardware", "versions")
 
@@ -74,11 +75,28 @@ def sweep_page(folder: Path) -> Page:
         Section("What to know", [Findings(list(_sweep_findings(rows, names[:first], bool(plots))))]),
         Section("Ranking", plain_table([{name: row[name] for name in shown_ones} for row in rows])),
         Section("Plots", [Figures(plots)] if plots else []),
-        Section("Everything", [Fold(f"All {len(names)} columns", plain_table(rows))]),
+        Section("Everything", [Fold(f"All {plural(len(names), 'column')}", [_upright(rows)])]),
     )
     kept = [section for section in sections if section.blocks]
     name = folder.resolve().name
     return Page(f"Sweep {name}", kept, str(folder.resolve()), [("trials", str(len(rows)))], FOOTER)
+
+
+def _upright(rows: Sequence[Row]) -> Table:
+    """A line for each column of the ranking and a column for each trial, the best first: many columns fit no screen."""
+    best = rows[:SHOWN_ROWS]
+    names = [name for name in rows[0] if name != "trial" and any(row[name] for row in best)]
+    left_out = f"The best {len(best)} of {len(rows)} trials; {RANKING} has them all."
+    return Table(
+        ["", *(f"trial {row.get('trial', '')}" for row in best)],
+        [[name, *(_beginning(_short(row[name])) for row in best)] for name in names],
+        caption=left_out if len(best) < len(rows) else "",
+    )
+
+
+def _beginning(text: str) -> str:
+    """The beginning of a long cell."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
 def _sweep_findings(rows: Sequence[Row], settings: Sequence[str], plots: bool) -> Iterator[Finding]:

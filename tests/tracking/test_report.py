@@ -279,6 +279,16 @@ def test_the_best_settings_of_a_sweep_have_as_many_digits_as_people_read(tmp_pat
     assert made.content["tables"]["ranking"][0]["task.lr"] == "0.0003121579404686128"
 
 
+def test_all_columns_of_a_sweep_stand_below_each_other_with_a_column_a_trial(tmp_path):
+    about = {"state": "complete", "val/E_n": 0.123456, "commit": "c66245ed5faf8751f9e317b43ace38130e1c2a3b"}
+    rows = [{"rank": 1 + number, "trial": 7 - number} | about for number in range(32)]
+    write_rows(tmp_path / "s" / "ranking.csv", rows)
+    words = words_of(page_of(tmp_path / "s").html).split("All 5 columns")[1]
+    assert "The best 30 of 32 trials; ranking.csv has them all. trial 7 trial 6 " in words
+    assert "c66245ed5faf8751f9e… c66245ed5faf8751f9e…" in words
+    assert "val/E_n 0.1235 0.1235" in words
+
+
 def test_a_sweep_in_which_nothing_was_measured_has_no_best_trial(tmp_path):
     rows = [{"rank": "", "state": "failed", "task.lr": 0.02, "reason": "out of memory"}]
     write_rows(tmp_path / "s" / "ranking.csv", rows)
