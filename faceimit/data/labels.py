@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from faceimit.data import targets
+from faceimit.errors import InputError
 from faceimit.face.records import Annotation, Clip
 
 
@@ -27,6 +28,19 @@ def labels_of(clip: Clip) -> Labels:
     """Targets of a clip by the definitions of :mod:`faceimit.data.targets`."""
     change = change_of(clip.annotation, clip.fps)
     return Labels(change, velocity_of(clip.annotation, clip.fps), np.isfinite(change))
+
+
+def landmarked_frames(clip: Clip, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers (N,) of the frames whose landmarks are all known, one of so many, and their landmarks (N, 68, 2) float32.
+
+    Raises:
+        InputError: the clip has no landmarks.
+    """
+    annotation = clip.annotation
+    if annotation.landmarks is None:
+        raise InputError(f"the clip {clip.name} has no landmarks, give clips that were annotated with them")
+    rows = np.flatnonzero(annotation.valid & np.isfinite(annotation.landmarks).all(axis=(1, 2)))[::every]
+    return rows, annotation.landmarks[rows].astype(np.float32)
 
 
 def change_of(annotation: Annotation, fps: float) -> np.ndarray:

@@ -18,6 +18,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from faceimit.data.clipfile import load_clip
+from faceimit.data.labels import landmarked_frames
 from faceimit.data.landmark_augment import Augmentation, Face, FaceStrength, augment_face
 from faceimit.data.sharding import as_given, measured, own_steps
 from faceimit.data.stored import LazyClip
@@ -84,11 +85,8 @@ def faces_of_clips(
 
 def _frames_of(clip: Clip, every: int) -> tuple[np.ndarray, ...]:
     annotation = clip.annotation
-    if annotation.landmarks is None:
-        raise InputError(f"the clip {clip.name} has no landmarks, give clips that were annotated with them")
-    rows = np.flatnonzero(annotation.valid & np.isfinite(annotation.landmarks).all(axis=(1, 2)))[::every]
+    rows, landmarks = landmarked_frames(clip, every)
     expressive = annotation.blendshapes[rows][:, _OF_THE_FACE].max(axis=1, initial=0.0) > EXPRESSIVE
-    landmarks = annotation.landmarks[rows].astype(np.float32)
     return clip.frames[rows], landmarks, annotation.pose[rows].astype(np.float32), expressive
 
 

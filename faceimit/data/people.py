@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from faceimit.data.labels import landmarked_frames
 from faceimit.data.synthetic.robot_pairs import HUMAN, PairSequence, eyes_open
-from faceimit.errors import InputError
 from faceimit.face.landmarks import GROUPS
 from faceimit.face.records import Clip
 from faceimit.face.retargeting import to_controls
@@ -24,10 +24,7 @@ def people_rows(clip: Clip, every: int = 1, unknown: Sequence[str] = ()) -> Pair
         InputError: the clip has no landmarks.
     """
     annotation = clip.annotation
-    if annotation.landmarks is None:
-        raise InputError(f"the clip {clip.name} has no landmarks, give clips that were annotated with them")
-    rows = np.flatnonzero(annotation.valid & np.isfinite(annotation.landmarks).all(axis=(1, 2)))[::every]
-    landmarks = annotation.landmarks[rows].astype(np.float32)
+    rows, landmarks = landmarked_frames(clip, every)
     for group in unknown:
         landmarks[:, list(GROUPS[group])] = np.nan
     shapes = annotation.blendshapes[rows]
