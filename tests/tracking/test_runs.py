@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from faceimit.tracking.environment import commit, environment
 from faceimit.tracking.files import write_metrics
 from faceimit.tracking.loggers import CsvLogger, log_figure, log_table, tensorboard_logger
 from faceimit.tracking.replay import ReplayLoader
-from faceimit.tracking.runs import Run
+from faceimit.tracking.runs import Run, _point_latest_at
 from faceimit.train import train
 from tests.dummy import EXPERIMENT, DummyData, as_dummy
 
@@ -114,3 +115,15 @@ def test_uncommitted_changes_are_kept_with_the_run(tmp_path, monkeypatch):
     assert (run.folder / "diff.patch").read_bytes() == b"a patch"
     kept = json.loads((run.folder / "environment.json").read_text())["commit"]
     assert kept == {"id": "abc", "dirty": True, "patch": "diff.patch", "left_out": ["faceimit/huge.py"]}
+
+
+def test_latest_points_at_the_newest_run_but_a_file_of_that_name_is_the_users(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        _point_latest_at(tmp_path / name)
+        assert (tmp_path / "latest").readlink() == Path(name)
+    (tmp_path / "latest").unlink()
+    (tmp_path / "latest").write_text("mine")
+    _point_latest_at(tmp_path / "a")
+    assert (tmp_path / "latest").read_text() == "mine"
+    assert not (tmp_path / "latest").is_symlink()
