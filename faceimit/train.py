@@ -24,13 +24,15 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
         data.json.
 
     Raises:
-        InputError: a configuration that cannot be trained, before anything is written.
-        Interrupted: Ctrl-C; the last checkpoint is saved.
+        InputError: a configuration that cannot be trained, or a loss that is no number; of a training that made no step
+            nothing is left.
+        Interrupted: Ctrl-C or SIGTERM; the last checkpoint is saved.
     """
     from pytorch_lightning import seed_everything
 
     from faceimit.tracking import assembly
     from faceimit.tracking.environment import environment
+    from faceimit.tracking.occupation import occupied
     from faceimit.tracking.processes import ending_together
     from faceimit.tracking.replay import replayable
     from faceimit.tracking.runs import open_run
@@ -39,24 +41,25 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
     check(config)
     run = open_run(config, changed)
     config = run.config
+    with occupied(run):
+        seed_everything(config["seed"], workers=True, verbose=False)
+        data = build(config["data"])
+        task = build(config["task"])
+        callbacks = assembly.callbacks(run)
+        assembly.check_trainer(config["trainer"])
+        assembly.check_last(run, task)
+        run.record(environment(config["seed"]))
+        loggers = assembly.loggers(run)
+        trainer = assembly.trainer(run, callbacks, loggers)
 
-    seed_everything(config["seed"], workers=True, verbose=False)
-    data = build(config["data"])
-    task = build(config["task"])
-    callbacks = assembly.callbacks(run)
-    assembly.check_trainer(config["trainer"])
-    assembly.check_last(run, task)
-    run.record(environment(config["seed"]))
-    loggers = assembly.loggers(run)
-    trainer = assembly.trainer(run, callbacks, loggers)
-
-    started = time.monotonic()
-    with ending_together(trainer):
-        trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
-        metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
-        if config["test"]:
-            metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
-    assembly.finish(run, metrics | {"fit/steps": trainer.global_step}, loggers)
+        started = time.monotonic()
+        with ending_together(trainer):
+            trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
+            assembly.say_if_done(run, trainer)
+            metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
+            if config["test"]:
+                metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
+        assembly.finish(run, metrics | {"fit/steps": trainer.global_step}, loggers)
     return run.folder
 
 

@@ -19,6 +19,14 @@ def check_finite(state: Mapping[str, Any], what: str) -> None:
     Raises:
         InputError: naming the first tensor with a NaN or an infinity.
     """
+    name = not_finite(state)
+    if name is not None:
+        raise InputError(f"{what} holds values that are not finite (in {name}), train again or give another")
+
+
+def not_finite(state: Mapping[str, Any]) -> str | None:
+    """The name of the first tensor with a NaN or an infinity."""
     for name, value in state.items():
         if isinstance(value, Tensor) and not torch.isfinite(value).all():
-            raise InputError(f"{what} holds values that are not finite (in {name}), train again or give another")
+            return name
+    return None

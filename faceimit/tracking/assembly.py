@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import sys
 import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -18,9 +19,12 @@ from faceimit.tracking.clock import NAME as CLOCK
 from faceimit.tracking.clock import Clock
 from faceimit.tracking.compiled import compiled
 from faceimit.tracking.files import read_json
+from faceimit.tracking.finite import Finite
 from faceimit.tracking.loggers import CsvLogger, log_best
 from faceimit.tracking.runs import Run
 from faceimit.tracking.schema import build, monitor_of
+
+HARDWARE = ("accelerator", "devices", "num_nodes", "strategy", "precision")
 
 
 def callbacks(run: Run) -> list[Callback]:
@@ -31,7 +35,8 @@ def callbacks(run: Run) -> list[Callback]:
     record = Record(run.config["task"]["_target_"], arguments, faceimit.__version__)
     chosen = [build(node) for node in run.config["callbacks"].values() if node is not None]
     # Lightning leaves the order of checkpoints as it is: the last one, among the chosen, has the best one's state in it
-    return [best, *chosen, *compiled(run.config["compile"]), record, Described(run)]
+    finite = Finite(arguments.get("lr"))
+    return [finite, best, *chosen, *compiled(run.config["compile"]), record, Described(run)]
 
 
 def loggers(run: Run) -> list[Logger]:
@@ -49,16 +54,20 @@ def check_trainer(settings: Mapping[str, Any]) -> None:
     """Refuse settings that Lightning builds no trainer of on this machine.
 
     Raises:
-        InputError: in its words.
+        InputError: naming them, in its words; several processes that would not train together.
     """
+    hardware = ", ".join(f"trainer.{name}={settings[name]}" for name in HARDWARE if name in settings)
+    remedy = "try trainer=cpu, or trainer=ddp trainer.accelerator=cpu trainer.devices=2 trainer.precision=32-true"
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     quiet = dict.fromkeys(("logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"), False)
     try:
         with warnings.catch_warnings(action="ignore"):  # the trainer proper will give them
-            build({**settings, **quiet})
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")
-        raise InputError(f"there can be no such trainer here: {reason}; change trainer.* or try trainer=cpu") from error
+            built = build({**settings, **quiet})
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
+        reason = " ".join(str(error).split()).rstrip(".!")
+        raise InputError(f"there can be no trainer with {hardware} here ({reason}), {remedy}") from error
+    if built.num_devices * built.num_nodes > 1 and "strategy" not in settings:
+        raise InputError(f"several processes train together with trainer=ddp only, but got {hardware}, {remedy}")
 
 
 def check_last(run: Run, task: LightningModule) -> None:
@@ -97,7 +106,7 @@ def trainer(run: Run, callbacks: list[Callback], loggers: list[Logger]) -> Train
 
 
 class Described(Callback):
-    """Writes down what a run is trained on, once its data are there.
+    """Writes down what a run is trained on, once its data are there, and that it has begun.
 
     Args:
         run: whose folder it goes to.
@@ -105,6 +114,11 @@ class Described(Callback):
 
     def __init__(self, run: Run) -> None:
         self.run = run
+
+    def on_train_batch_end(self, *_: Any, **__: Any) -> None:
+        """The run counts from its first step on."""
+        if not self.run.begun:
+            self.run.begin()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell the run folder and the loggers."""
@@ -115,6 +129,16 @@ class Described(Callback):
         self.run.describe(data.counts() if hasattr(data, "counts") else {}, found)
         for logger in trainer.loggers:
             logger.log_hyperparams({"data_fingerprint": found})
+
+
+def say_if_done(run: Run, trainer: Trainer) -> None:
+    """On stderr, when there was nothing to train."""
+    if run.last is not None and not run.begun and trainer.is_global_zero:
+        print(
+            f"{run.folder} was trained to its end, step {trainer.global_step}; "
+            "a greater budget.epochs or budget.minutes prolongs it",
+            file=sys.stderr,
+        )
 
 
 def finish(run: Run, metrics: Mapping[str, Any], loggers: Iterable[Logger]) -> None:

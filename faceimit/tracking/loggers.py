@@ -37,6 +37,7 @@ class CsvLogger(Logger):
         self._rows: dict[int, dict[str, str]] = {}
         self._columns = ["step"]
         self._written = 0.0
+        self._new = False  # whether anything was logged since
         if path.is_file():
             self._read(resumed_at)
 
@@ -53,6 +54,7 @@ class CsvLogger(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Add to the row of `step`."""
+        self._new = True
         row = self._rows.setdefault(int(step or 0), {})
         for name, value in metrics.items():
             if name not in self._columns:
@@ -77,12 +79,12 @@ class CsvLogger(Logger):
             row = {"step": str(step)} | self._rows[step]
             lines.append(",".join(row.get(column, "") for column in self._columns))
         write_text(self.path, "\n".join(lines) + "\n")
-        self._written = time.monotonic()
+        self._written, self._new = time.monotonic(), False
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """Write what is left."""
-        if self._rows:
+        """Write what is left; a run that was resumed and came to nothing keeps its file."""
+        if self._new:
             self.flush()
 
     def log_step(self, trainer: Trainer) -> None:

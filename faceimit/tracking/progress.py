@@ -1,6 +1,7 @@
 """Progress: a rich bar on a terminal, one line per validation elsewhere, the figures so far in a file."""
 
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +24,38 @@ THEME = RichProgressBarTheme(
 
 
 class Lines(Callback):
-    """For logs and pipes: a plain line on stderr whenever a validation ends."""
+    """For logs and pipes: plain lines on stderr, where the run is, its losses now and then, and each validation."""
+
+    interval_s = 30.0
+
+    def __init__(self) -> None:
+        self._said = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say where."""
+        self._said = time.monotonic()
+        if trainer.is_global_zero:
+            print(f"training in {trainer.default_root_dir}", file=sys.stderr, flush=True)
+
+    def on_train_batch_end(self, trainer: Trainer, *_: Any, **__: Any) -> None:
+        """Print the losses, when nothing was said for a while."""
+        if time.monotonic() - self._said > self.interval_s:
+            self._say(trainer, "train/", f" of {trainer.estimated_stepping_batches}")
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Print epoch, step and the validation metrics."""
-        if trainer.sanity_checking or not trainer.is_global_zero:
+        if not trainer.sanity_checking:
+            self._say(trainer, "val/")
+
+    def _say(self, trainer: Trainer, kind: str, total: str = "") -> None:
+        self._said = time.monotonic()
+        if not trainer.is_global_zero:
             return
-        shown = {k: v for k, v in trainer.callback_metrics.items() if k.startswith("val/")}
+        shown = {name: value for name, value in trainer.callback_metrics.items() if name.startswith(kind)}
         figures = "  ".join(f"{name} {float(value):.4g}" for name, value in shown.items())
-        print(f"epoch {trainer.current_epoch}  step {trainer.global_step}  {figures}", file=sys.stderr, flush=True)
+        print(
+            f"epoch {trainer.current_epoch}  step {trainer.global_step}{total}  {figures}", file=sys.stderr, flush=True
+        )
 
 
 class EarlyMetrics(Callback):

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from faceimit.errors import InputError
+from faceimit.errors import InputError, reason
 from faceimit.tracking.environment import changes
 from faceimit.tracking.files import read_json, write_bytes, write_json, write_metrics, write_text
 from faceimit.tracking.processes import is_first, started_apart
@@ -42,6 +42,7 @@ class Run:
         config: plain, resolved configuration.
         last: the checkpoint to continue from, or None for a new run.
         environment: what it runs on, once recorded.
+        begun: whether a step of training was made.
     """
 
     def __init__(self, folder: Path, config: dict[str, Any], last: Path | None = None) -> None:
@@ -49,6 +50,7 @@ class Run:
         self.config = config
         self.last = last
         self.environment: dict[str, Any] = {}
+        self.begun = False
 
     @property
     def id(self) -> str:
@@ -79,8 +81,13 @@ class Run:
             self.environment["trainer"] = self.config["trainer"]
         else:
             write_text(self.folder / "config.yaml", yaml.safe_dump(self.config, sort_keys=False))
-            _point_latest_at(self.folder)
         write_json(self.folder / f"environment{resumed}.json", self.environment)
+
+    def begin(self) -> None:
+        """The first step is made: ``latest`` points at this run if it is a new one."""
+        self.begun = True
+        if self.last is None and is_first():
+            _point_latest_at(self.folder)
 
     def describe(self, counts: Mapping[str, float], fingerprint: Mapping[str, Any]) -> None:
         """Write ``data.json``: numbers of the splits, and what they are made of (:mod:`faceimit.data.fingerprint`).
@@ -162,9 +169,10 @@ def saved_config(folder: Path) -> dict[str, Any]:
             f"{folder} is not a run folder, it holds no config.yaml: give one that faceimit.train printed"
         ) from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise InputError(f"{path} cannot be read ({error}), give the folder of a whole run") from error
-    needed = ("experiment", "seed", "data")
-    lacking = [name for name in needed if name not in content] if isinstance(content, dict) else ["everything"]
+        raise InputError(f"{path} cannot be read ({reason(error)}), give the folder of a whole run") from error
+    needed = {"experiment": str, "seed": int, "data": dict}
+    found = content if isinstance(content, dict) else {}
+    lacking = [name for name, kind in needed.items() if not isinstance(found.get(name), kind)]
     if lacking:
         raise InputError(f"{path} is cut short, it lacks {', '.join(lacking)}: give the folder of a whole run")
     return content
@@ -182,19 +190,23 @@ def known_config(folder: Path) -> dict[str, Any]:
     try:
         check(config)
     except InputError as error:
-        raise InputError(f"run {folder} is of {_made_by(folder)} and not of this version: {error}") from error
+        path = folder / "config.yaml"
+        raise InputError(
+            f"{path} does not fit this version of faceimit ({error}): it was changed or damaged, or is of another one"
+            f"{_made_by(folder)}"
+        ) from error
     return config
 
 
 def _made_by(folder: Path) -> str:
-    """``faceimit 0.1.0, commit 1a2b3c4 (git checkout 1a2b3c4 brings it back)``."""
+    """``, faceimit 0.1.0, commit 1a2b3c4 (git checkout 1a2b3c4 brings it back)``; empty, where it is not known."""
     try:
         about = read_json(folder / "environment.json")
         commit, version = about["commit"]["id"], about["versions"]["faceimit"]
     except (InputError, KeyError, TypeError):
-        return "an unknown version"
+        return ""
     back = f", commit {commit[:7]} (git checkout {commit[:7]} brings it back)" if commit else ""
-    return f"faceimit {version}{back}"
+    return f", faceimit {version}{back}"
 
 
 def _resumed(folder: Path, config: dict[str, Any], changed: Mapping[str, Any]) -> Run:

@@ -148,6 +148,15 @@ def finish(run: Any) -> None:
             print(f"W&B kept the run offline; send it with {sync_command(folder)}", file=sys.stderr)
 
 
+def abandon() -> None:
+    """Close a run that came to nothing, before its folder goes."""
+    import wandb
+
+    if wandb.run is not None:
+        with contextlib.suppress(TimeoutError):
+            wandb.run.finish(exit_code=1)
+
+
 def sync_command(folder: str | Path) -> str:
     """What sends an offline run."""
     return f"wandb sync {shlex.quote(str(folder))}"
