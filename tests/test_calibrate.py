@@ -8,6 +8,7 @@ import yaml
 
 from faceimit import calibrate as command
 from faceimit.data.synthetic.generate import render_clip
+from faceimit.errors import InputError
 from faceimit.face import controls
 from faceimit.face.shape import SHAPE
 from faceimit.robot.geometric import GeometricMapper
@@ -144,6 +145,13 @@ def test_a_row_with_too_many_values_is_named(tmp_path, capsys):
     arguments = ["--robot", "ameca", "--poses", str(tmp_path / "poses.csv"), "--out", str(tmp_path / "out.yaml")]
     assert run_command(command.run, arguments) == 2
     assert "row 2 of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [bytes(range(256)), b"[1, 2]", b"name: ameca"])
+def test_what_is_no_calibration_is_refused_in_a_sentence(tmp_path, content):
+    (tmp_path / "c.yaml").write_bytes(content)
+    with pytest.raises(InputError, match="make one with faceimit-calibrate --robot hobby_head"):
+        load_profile("hobby_head", tmp_path / "c.yaml")
 
 
 def test_a_calibration_of_another_robot_is_refused(tmp_path, capsys):

@@ -158,7 +158,7 @@ def profile_path(name_or_path: str | Path) -> Path:
     return path
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def _yaml(path: Path, remedy: str = "write it as in conf/robot/ameca.yaml") -> dict[str, Any]:
     """The mapping in a file, with no key twice.
 
     Raises:
@@ -167,10 +167,10 @@ def _yaml(path: Path) -> dict[str, Any]:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeys)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        mend = "restore it" if path.parent == _folder() else "write it as in conf/robot/ameca.yaml"
+        mend = "restore it" if path.parent == _folder() else remedy
         raise InputError(f"cannot read {path} ({reason(error)}), {mend}") from error
     if not isinstance(content, dict):
-        raise InputError(f"expected {path} to hold names and values but got {kind_of(content)}, see conf/robot")
+        raise InputError(f"expected {path} to hold names and values but got {kind_of(content)}, {remedy}")
     return content
 
 
@@ -328,9 +328,10 @@ def read_geometric(name: str, entry: object, where: str) -> Geometric:
 
 
 def _calibrated(profile: RobotProfile, path: Path) -> RobotProfile:
-    content = _yaml(path) if path.is_file() else {}
+    remedy = f"make one with faceimit-calibrate --robot {profile.name}"
+    content = _yaml(path, remedy) if path.is_file() else {}
     if not isinstance(content.get("geometric"), dict):
-        raise InputError(f"{path} is no calibration file, make one with faceimit-calibrate --robot {profile.name}")
+        raise InputError(f"{path} is no calibration file, {remedy}")
     if content.get("robot") != profile.name:
         raise InputError(
             f"{path} was made for robot {content.get('robot')!r}, not {profile.name!r}: calibrate this one"

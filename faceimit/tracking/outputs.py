@@ -43,7 +43,7 @@ def check_outputs(
             raise InputError(f"{option} {path} is a folder, give a file name such as {path / 'out'}")
         _check_not_read(option, path, inputs)
         _check_ending(option, path, (suffixes or {}).get(option, ()))
-        if target.is_file() or not target.exists():  # not a device or a pipe
+        if target.is_file() or not path.exists():  # not a device or a pipe, such as /dev/stdout may be
             _check_writable(path, target.parent)
 
 

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,14 @@ def test_a_link_stays_and_a_file_is_whole(place):
     write_output(Path("link.json"), b"new")
     assert Path("link.json").is_symlink()
     assert Path("target.json").read_bytes() == b"new"
+
+
+def test_the_standard_output_may_be_a_pipe(place):
+    code = """
+from pathlib import Path
+from faceimit.tracking.outputs import check_outputs, write_output
+check_outputs({"--json": Path("/dev/stdout")})
+write_output(Path("/dev/stdout"), b"numbers")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("numbers", "")
