@@ -85,6 +85,8 @@ def write_output(path: Path, content: bytes) -> None:
         return
     try:
         path.write_bytes(content)
+    except BrokenPipeError:  # whoever reads it has seen enough
+        raise
     except OSError as error:
         raise unwritable(path, error) from error
 

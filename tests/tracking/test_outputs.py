@@ -88,3 +88,11 @@ write_output(Path("/dev/stdout"), b"numbers")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("numbers", "")
+
+
+def test_whoever_reads_a_pipe_may_have_seen_enough():
+    read, write = os.pipe()
+    os.close(read)
+    with pytest.raises(BrokenPipeError):
+        write_output(Path(f"/dev/fd/{write}"), b"new")
+    os.close(write)
