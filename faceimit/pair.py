@@ -1,5 +1,6 @@
 """``faceimit-pair``: a video of a robot and the log of its commands become pairs of picture and control values."""
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -42,10 +43,7 @@ def run(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     if args.example is not None:
-        check_output_folder("--example", args.example)
-        check_new("--example", *(args.example / name for name in EXAMPLE_FILES))
-        write_example(args.example)
-        print(f"{args.example}: {' and '.join(EXAMPLE_FILES)}; the video starts 0.4 s before the script")
+        record_example(args)
         return
     if args.video is None or args.log is None or args.out is None:
         raise InputError("missing VIDEO, LOG or --out; see faceimit-pair --help")
@@ -53,6 +51,8 @@ def run(arguments: Sequence[str]) -> None:
     commands = read_commands(args.log)
     with read_frames(args.video) as video:
         times, motion = seen_motion((frame.time_s, frame.image) for frame in video)
+    if video.note:
+        print(f"note: {video.note}", file=sys.stderr)
     found = align(times, motion, commands, args.most_offset, args.drift)
     keep = (still if args.still else inside)(times, commands, found)
     if not keep.any():
@@ -61,6 +61,17 @@ def run(arguments: Sequence[str]) -> None:
     count = write_pairs(args.out, _pairs(args.video, times, keep, commands, found, name), args.quality)
     print(summary(found, len(times), count))
     print(f"{plural(count, 'pair')} of sequence {name}: {args.out}")
+
+
+def record_example(args: argparse.Namespace) -> None:
+    """What --example asks for, in a folder that has none of it yet."""
+    unused = [name for name in ("video", "log", "out", "sequence", "quality") if getattr(args, name) is not None]
+    if unused:
+        raise InputError(f"--example only records a rendered robot: leave {', '.join(unused)} out")
+    check_output_folder("--example", args.example)
+    check_new("--example", *(args.example / name for name in EXAMPLE_FILES))
+    write_example(args.example)
+    print(f"{args.example}: {' and '.join(EXAMPLE_FILES)}; the video starts 0.4 s before the script")
 
 
 def summary(found: Alignment, frames: int, kept: int) -> str:

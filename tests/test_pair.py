@@ -83,6 +83,14 @@ def test_a_rendered_robot_is_paired_with_its_script(tmp_path, capsys):
     )
 
 
+def test_a_video_that_is_cut_short_is_noted(tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 255, (60, 48, 64, 3), dtype=np.uint8)
+    video = video_files.cut(video_files.write(tmp_path / "a.mkv", noise), 0.6)
+    (tmp_path / "log.csv").write_text(as_csv(rollout(2)))
+    run_command(command.run, [str(video), str(tmp_path / "log.csv"), "--out", str(tmp_path / "p.parquet")])
+    assert f"note: {video} is truncated" in capsys.readouterr().err
+
+
 def test_only_frames_at_rest_are_kept_on_demand():
     commands = rollout(6)
     times = np.arange(0, commands.times[-1], 1 / FPS)
@@ -161,6 +169,7 @@ def test_wrong_logs_are_named(tmp_path):
         (["a.mp4", "b.json", "--out", "c.parquet", "--most-offset", "nan"], "from 0.1 to 3600 but got nan"),
         (["a.mp4", "b.json", "--out", "c.parquet", "--most-offset", "inf"], "from 0.1 to 3600 but got inf"),
         (["a.mp4", "b.json", "--out", "c.parquet", "--quality", "101"], "from 1 to 100 but got 101"),
+        (["a.mp4", "--example", "new", "--out", "p.parquet"], "only records a rendered robot: leave video, out"),
         (["--example", "a.mp4"], "is a file, give the name of a folder"),
         (["--example", "."], "--example: robot.mp4 is there already"),
     ],
