@@ -142,7 +142,7 @@ def with_value(key, value):
         (without, "config.yaml", "is not a run folder, it holds no config.yaml"),
         (with_text("task: {"), "config.yaml", "config.yaml cannot be read"),
         (with_text("seed: 0\n"), "config.yaml", "it lacks experiment, data"),
-        (with_key, "config.yaml", r"is of faceimit 0.1.0, commit \w+ .*there is no configuration key 'colour'"),
+        (with_key, "config.yaml", r"no configuration key 'colour'.* is of another one, faceimit 0.1.0, commit \w+"),
         (another_seed, "config.yaml", "has seed 8 in config.yaml and 0 in environment.json"),
         (without, "metrics.json", r"metrics.json does not exist"),
         (cut, "metrics.json", "metrics.json is no whole JSON file"),

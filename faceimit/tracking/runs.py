@@ -172,9 +172,9 @@ def saved_config(folder: Path) -> dict[str, Any]:
         raise InputError(f"{path} cannot be read ({reason(error)}), give the folder of a whole run") from error
     needed = {"experiment": str, "seed": int, "data": dict}
     found = content if isinstance(content, dict) else {}
-    lacking = [name for name, kind in needed.items() if not isinstance(found.get(name), kind)]
+    lacking = ", ".join(name for name, kind in needed.items() if not isinstance(found.get(name), kind))
     if lacking:
-        raise InputError(f"{path} is cut short, it lacks {', '.join(lacking)}: give the folder of a whole run")
+        raise InputError(f"{path} is cut short or damaged, it lacks {lacking}: give the folder of a whole run")
     return content
 
 
