@@ -6,16 +6,17 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from faceimit.bundle.load import Bundle, load_bundle
-from faceimit.data.faces import make_detector
+from faceimit.data.faces import FaceDetector, make_detector
 from faceimit.errors import InputError
 from faceimit.robot.drivers import Driver, make_driver
 from faceimit.robot.drivers.record import Record
+from faceimit.robot.drivers.simulated import Simulated
 from faceimit.robot.profile import RobotProfile, load_profile
 from faceimit.runtime.keys import HINT, Keys
 from faceimit.runtime.live import Stop
@@ -71,13 +72,16 @@ def _deploy(args: argparse.Namespace, began: float) -> None:
     settings = _settings(args)
     options = _options(args)
     _check_outputs(args, options)
-    with ThreadPoolExecutor(1) as beside:  # the detector takes as long to load as the bundle
-        detector = beside.submit(make_detector, args.faces)
+    with contextlib.ExitStack() as failing, ThreadPoolExecutor(1) as beside:
+        detector = beside.submit(make_detector, args.faces)  # takes as long to load as the bundle
+        failing.callback(_let_go, detector)
         bundle, where, exported = _bundle(args)
         profile, driver = _robot(args, options, bundle)
         source = open_source(args.source, args.fps, lambda text: print(text, file=sys.stderr, flush=True))
-    faces, stop = detector.result(), Stop()
-    observers = Observers(_observers(args, source))
+        faces = detector.result()
+        observers = Observers(_observers(args, source))
+        failing.pop_all()
+    stop = Stop()
     with Signals(stop), Keys(stop) as keys:
         print(f"{source.name} -> {where} -> {profile.name} ({type(driver).__name__.lower()}), mode {settings.mode}")
         if keys.listens:
@@ -86,6 +90,11 @@ def _deploy(args: argparse.Namespace, began: float) -> None:
         outcome = run(bundle, source, driver, profile, settings, observers, stop, faces, began=began)
     _write(outcome, source, driver, args)
     _end(outcome)
+
+
+def _let_go(detector: Future[FaceDetector]) -> None:
+    if detector.exception() is None:
+        detector.result().close()
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -135,11 +144,14 @@ def _robot(args: argparse.Namespace, options: dict[str, str], bundle: Bundle) ->
     """``simulated`` is the robot the bundle was made for on simulated servos; a name is a profile, with its driver.
 
     Raises:
-        InputError: an unknown robot or driver, options that do not fit.
+        InputError: an unknown robot or driver, options that do not fit, a robot that would be sent too much too fast.
     """
     profile = load_profile(bundle.robot if args.robot == SIMULATED else args.robot, args.calibration)
     name = args.driver or (SIMULATED if args.robot == SIMULATED else profile.driver)
-    return profile, make_driver(name, profile, **{"dry_run": args.dry_run, **options})
+    driver = make_driver(name, profile, **{"dry_run": args.dry_run, **options})
+    if args.fast and not driver.dry_run and not isinstance(getattr(driver, "inner", driver), Simulated):
+        raise InputError(f"--fast sends faster than a robot may move: leave it out for driver {name} or give --dry-run")
+    return profile, driver
 
 
 def _observers(args: argparse.Namespace, source: Source) -> list[Observer]:
@@ -248,7 +260,7 @@ def _parser() -> CommandParser:
     threads = "of the score (default: 2 where a mode waits for keyframes, else 1)"
     parser.add_argument("--threads", type=int, metavar="N", help=threads)
     parser.add_argument("--duration", type=float, metavar="S", help="end after so many seconds")
-    parser.add_argument("--fast", action="store_true", help="play a recording as fast as it can be looked at")
+    parser.add_argument("--fast", action="store_true", help="play a recording as fast as possible, simulated")
     parser.add_argument("--dry-run", action="store_true", help="connect to no robot and send nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the summary")
     parser.add_argument("--record", type=Path, metavar="DIR", help="keep pictures, scores, commands, a page and videos")

@@ -138,6 +138,8 @@ def test_a_folder_with_other_things_is_not_recorded_into(bundle, video, tmp_path
         (("--bundle", "b", "--fps", "30"), "--fps 30 is for a --source that is a folder"),
         (("--bundle", "b", "--threads", "1000"), "expected --threads from 1 to"),
         (("--bundle", "b", "--threads", "0"), "expected --threads from 1 to"),
+        (("--bundle", "b", "--driver", "osc", "--fast"), "--fast sends faster than a robot may move"),
+        (("--bundle", "b", "--driver", "record", "--option", "to=osc", "--fast"), "--fast sends faster than"),
         (("--bundle", "b", "--json", "-"), "/dev/stdout"),
         ((), "required"),
     ],
@@ -197,8 +199,11 @@ def test_the_summary_alone_on_the_standard_output(bundle, video, tmp_path, capfd
 def test_a_view_that_fails_leaves_no_beginnings_of_a_recording(bundle, video, tmp_path, monkeypatch):
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
+    closed = []
+    monkeypatch.setattr(SquareDetector, "close", lambda self: closed.append(1))
     assert run("--bundle", bundle, "--source", video, "--view", "--record", tmp_path / "rec") == 2
     assert not (tmp_path / "rec").exists()
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize("fault", ["manifest cut short", "name that leaves the folder", "no manifest"])
@@ -223,7 +228,7 @@ def test_a_dry_run_sends_nothing(bundle, video, tmp_path):
 
 
 def test_a_robot_that_never_listens_is_a_failure(bundle, video, tmp_path, capfd):
-    words = ("--driver", "osc", "--option", f"port={free_port(socket.SOCK_DGRAM)}", "--fast")
+    words = ("--driver", "osc", "--option", f"port={free_port(socket.SOCK_DGRAM)}", "--duration", "0.4")
     assert run("--bundle", bundle, "--source", video, *words, "--json", tmp_path / "s.json") == 2
     printed = capfd.readouterr()
     lost = json.loads((tmp_path / "s.json").read_text())["undelivered_commands"]
