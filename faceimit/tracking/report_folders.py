@@ -142,7 +142,8 @@ def experiment_page(folder: Path) -> Page:
         Section("Claim and results", [text]),
         Section("Plots", _plots(others)),
         Section(
-            "All rows", [Fold(f"{n}.csv, {len(rows)} rows", plain_table(rows)) for n, rows in tables.items() if rows]
+            "All rows",
+            [Fold(f"{n}.csv, {plural(len(rows), 'row')}", plain_table(rows)) for n, rows in tables.items() if rows],
         ),
     )
     return Page(
@@ -232,7 +233,9 @@ def _plots(paths: Sequence[Path]) -> list[Block]:
     blocks: list[Block] = [Figures(shown_ones)] if shown_ones else []
     if len(paths) > MOST_PLOTS:
         names = ", ".join(path.name for path in paths[MOST_PLOTS:])
-        blocks.append(Fold(f"{len(paths) - MOST_PLOTS} more plots are in the folder", [Table(["files"], [[names]])]))
+        blocks.append(
+            Fold(f"{plural(len(paths) - MOST_PLOTS, 'further plot')} in the folder", [Table(["files"], [[names]])])
+        )
     return blocks
 
 
