@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from faceimit.errors import InputError
 from faceimit.tracking.files import write_text
 
 HISTORY = "history.csv"
@@ -43,12 +44,18 @@ def stops(
 
 
 def read_history(folder: Path) -> list[float]:
-    """The figures a trial has logged so far, one a validation; none when it has not come so far."""
+    """The figures a trial has logged so far, one a validation; none when it has not come so far.
+
+    Raises:
+        InputError: the file is damaged.
+    """
     try:
         with (folder / HISTORY).open(newline="") as file:
             return [float(row["value"]) for row in csv.DictReader(file)]
     except FileNotFoundError:
         return []
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise InputError(f"{folder / HISTORY} is damaged, delete {folder} to have the trial run again") from error
 
 
 def append_history(folder: Path, step: int, value: float) -> None:

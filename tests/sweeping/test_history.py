@@ -1,7 +1,10 @@
 """Early termination: W&B's rule. The expected sets were computed with W&B's own engine (sweeps 0.3.0)."""
 
+import re
+
 import pytest
 
+from faceimit.errors import InputError
 from faceimit.sweeping.history import append_history, read_history, stops
 
 # W&B's own example: loss, max_iter 5, eta 2, s 2
@@ -45,3 +48,11 @@ def test_history_is_continued_where_a_resumed_run_goes_on(tmp_path):
     for step, value in ((1, 0.1), (2, 0.2), (3, 0.3), (2, 0.25)):
         append_history(tmp_path, step, value)
     assert read_history(tmp_path) == [0.1, 0.25]
+
+
+@pytest.mark.parametrize("text", ["step,value\n3,good\n", "step,value\n3\n", "step\n3\n"])
+def test_a_damaged_history_is_named_with_what_to_do(tmp_path, text):
+    (tmp_path / "history.csv").write_text(text)
+    message = f"history.csv is damaged, delete {tmp_path} to have the trial run again"
+    with pytest.raises(InputError, match=re.escape(message)):
+        read_history(tmp_path)
