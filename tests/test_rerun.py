@@ -154,6 +154,11 @@ def with_value(key, value):
             r"expected fingerprint in \S+ to be names and values",
         ),
         (with_value("fingerprint", {"train": 3}), "data.json", r"expected train in \S+ to be names and values"),
+        (
+            with_text('{"trainer": 3}'),
+            "environment-resumed-20260101-000000.json",
+            r"expected trainer in \S+ to be names",
+        ),
         (cut, "metrics.csv", "metrics.csv is cut short, "),
         (with_text("step,loss\n0,low\n"), "metrics.csv", "line 2 of .* is no step with numbers"),
         (with_text("step,seconds\n0,soon\n"), "clock.csv", "is not the time of step 0"),

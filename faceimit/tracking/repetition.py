@@ -59,7 +59,9 @@ class Past:
                 "environment.json, so one of them is of another run: give a folder nobody has changed"
             )
         for resumed in sorted(folder.glob("environment-resumed-*.json")):
-            config["trainer"] = read_json(resumed).get("trainer", config["trainer"])
+            changed = read_json(resumed)
+            _check_kinds(resumed, changed, {"trainer": dict})
+            config["trainer"] = changed.get("trainer", config["trainer"])
         known = folder / "data.json"
         data = read_json(known) if known.is_file() else {}
         _check_kinds(known, data, {"fingerprint": dict})
