@@ -24,7 +24,7 @@ def terminable() -> Iterator[None]:
     if not here or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield
         return
-    owner, last = os.getpid(), -AGAIN_S
+    owner, last = os.getpid(), -AGAIN_S  # monotonic times are positive
 
     def terminate(number: int, _: FrameType | None) -> None:
         nonlocal last
@@ -38,6 +38,10 @@ def terminable() -> Iterator[None]:
     signal.signal(signal.SIGTERM, terminate)
     try:
         yield
+    except KeyboardInterrupt as error:
+        if last < 0:
+            raise
+        raise Terminated from error  # libraries that wait make a KeyboardInterrupt of any exception of a handler
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 

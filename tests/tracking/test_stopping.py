@@ -29,6 +29,16 @@ def test_sigterm_unwinds_a_command_once_and_is_its_exit_code(tmp_path, capsys):
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
+def test_a_library_that_makes_ctrl_c_of_it_does_not_hide_it():
+    def command(_):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Terminated as error:
+            raise KeyboardInterrupt from error
+
+    assert run_command(command, []) == 143
+
+
 def test_whoever_handles_or_ignores_sigterm_goes_on_doing_so():
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:

@@ -63,9 +63,18 @@ def _connected(workers: int | None) -> Any:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **own)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         raise _no_cluster(address, error) from error
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, terminate)  # Ray has put an exit of its own there, which says nothing
+    except SystemExit:
+        _take_back(terminate)
+        signal.raise_signal(signal.SIGTERM)
+        raise
+    _take_back(terminate)
     return ray
+
+
+def _take_back(terminate: Any) -> None:
+    """Ray has put an exit of its own, which says nothing, in the place of what handled SIGTERM."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, terminate)
 
 
 def _check_answers(address: str | None) -> None:
