@@ -156,7 +156,7 @@ def with_value(key, value):
         (with_value("fingerprint", {"train": 3}), "data.json", r"expected train in \S+ to be names and values"),
         (
             with_text('{"trainer": 3}'),
-            "environment-resumed-20260101-000000.json",
+            "environment-resumed-1.json",
             r"expected trainer in \S+ to be names",
         ),
         (cut, "metrics.csv", "metrics.csv is cut short, "),
