@@ -5,7 +5,7 @@ sets is held against these annotations (:mod:`faceimit.tracking.schema`) before 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -63,5 +63,15 @@ class PerSplit:
     test: Count
 
 
-# a mapping with the names and values of a dataclass
+@dataclass(frozen=True)
+class NamesPerSplit:
+    """Which of each split."""
+
+    train: Sequence[str]
+    val: Sequence[str]
+    test: Sequence[str]
+
+
+# mappings with the names and values of a dataclass
 Splits = Annotated[Mapping[str, int], PerSplit]
+SplitNames = Annotated[Mapping[str, Sequence[str]], NamesPerSplit]

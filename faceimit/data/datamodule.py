@@ -21,7 +21,7 @@ from faceimit.data.sharding import as_given, measured, own, own_steps
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, reference_change
 from faceimit.face.records import Clip
-from faceimit.ranges import Count, Frames, Positive, RenderSeed, Seed, Share, Side, Splits, Weight, Whole
+from faceimit.ranges import Count, Frames, Positive, RenderSeed, Seed, Share, Side, SplitNames, Splits, Weight, Whole
 
 SPLITS = ("train", "val", "test")
 Augmentation = Annotated[Mapping[str, float], Strength]
@@ -189,7 +189,7 @@ class RealClips(ClipData):
         self,
         root: str,
         cache: str,
-        names: Mapping[str, list[str]],
+        names: SplitNames,
         size: Side = 128,
         rendered: Whole = 0,
         rendered_share: Share = 0.5,

@@ -219,7 +219,9 @@ class LandmarkFaces(pl.LightningDataModule):
         workers: Whole = 0,
     ) -> None:
         super().__init__()
-        if not turns or min(people[split] for split in SPLITS) < len(turns):
+        if not turns:
+            raise InputError("expected turns to list a factor or more but got none, try data.turns=[1.0]")
+        if min(people[split] for split in SPLITS) < len(turns):
             raise InputError(
                 f"expected at least {len(turns)} people a split, one for each of turns, got {dict(people)}"
             )

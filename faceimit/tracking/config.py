@@ -234,6 +234,8 @@ def _unknown_key(key: str, overrides: list[str], root: str) -> str:
             keys = {str(k) for k in config} | more
             return f"there is no configuration key '{part}'{where}, {neighbours(part, keys)}"
         config = config._get_node(part)
+    if isinstance(config, DictConfig):
+        return f"{key} is a group of settings, set each of them: {key}.NAME=VALUE (with a + before it if it is new)"
     return f"configuration key {key} cannot take that value"
 
 

@@ -120,6 +120,8 @@ def test_splits_and_turns_share_no_person(module):
 
 
 def test_what_is_missing_is_named(tmp_path):
+    with pytest.raises(InputError, match="expected turns to list a factor or more"):
+        LandmarkFaces("x", PEOPLE, turns=())
     with pytest.raises(InputError, match="one for each of turns"):
         LandmarkFaces("x", {**PEOPLE, "val": 1})
     with pytest.raises(InputError, match="300VW"):

@@ -31,6 +31,10 @@ from tests.dummy import EXPERIMENT, as_dummy
         ([], r"experiment=NAME is missing, valid names: .*paper_table1"),
         (["experiment=keyframe_multitask", "flow"], r"'flow' is not an override, write name=value"),
         (["experiment=keyframe_multitask", "lr=1"], r"no configuration key 'lr', did you mean 'task\.lr'\?"),
+        (
+            ["experiment=landmarks", "data.corpora={300vw: a}"],
+            r"data\.corpora is a group of settings, set each of them",
+        ),
         (["experiment=keyframe_multitask", "robot=a"], r"no configuration key 'robot', valid here: (?!.*robot)"),
         (["experiment=keyframe_multitask", "task=3"], r"task=3 does not exist, valid here: control"),
         (["experiment=keyframe_multitask", "profile=null"], r"profile=null does not exist, valid here: cpu"),

@@ -90,6 +90,9 @@ def test_what_is_wrong_inside_a_list_or_group_is_told_by_its_place():
         check(changed(job("keyframe_multitask"), "task.kernels", [5, 0]))
     with pytest.raises(InputError, match=r"no configuration key 'flop' in data\.augmentation, did you mean 'flip'"):
         check(changed(job("keyframe_multitask"), "data.augmentation.flop", 1))
+    real = job("keyframe_multitask", "real")
+    with pytest.raises(InputError, match=r"configuration key data\.names\.val is missing"):
+        check(changed(real, "data.names", {"train": ["a"], "test": ["b"]}))
     with pytest.raises(InputError, match=r"configuration key data\.people\.val is missing"):
         check(changed(job("landmarks"), "data.people", {"train": 4, "test": 2}))
 
