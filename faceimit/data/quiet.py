@@ -1,6 +1,7 @@
 """Libraries that talk on stderr: silenced for a moment, so that what we have to say stands alone."""
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -24,11 +25,10 @@ def without_chatter() -> Iterator[None]:
 @contextlib.contextmanager
 def without_retries() -> Iterator[None]:
     """Keep off stderr each attempt of the Hugging Face hub's client to reach it: the last one becomes an error."""
-    from huggingface_hub.utils import logging
-
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logging.set_verbosity(before)
+        logger.setLevel(before)
