@@ -239,7 +239,7 @@ def test_grey_and_transparent_pictures_are_rgb(tmp_path):
     [
         (None, "found 20 pictures and no table"),
         ("{", "no JSON that can be read"),
-        ("3", "expected .* to hold rows of pictures and controls but got int"),
+        ("3", "expected .* to hold rows of pictures and controls but got a number"),
         ('[{"ctrl": {}}]', "row 0 of .* names no picture, expected one of image"),
         ('[{"image": "x.png", "ctrl": {}}]', "no row of the table has a picture .* looked for is x.png"),
     ],
