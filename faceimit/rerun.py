@@ -46,13 +46,13 @@ def rerun(arguments: Sequence[str]) -> None:
     other = {} if args.logger is None else {"logger": logger(args.logger)}
     check_outputs({"--json": args.json}, [past.folder])
     check_output_folder("--out", folder, [past.folder])
-    past.start(folder)
-    notes = [*past.lost(), *differences(past.environment, environment(past.config["seed"]))]
-    warn(notes)
     changed = {"resume": None, "run_dir": str(folder)} | other
     numbers = args.json and args.json.absolute()
-    with interruptible(), contextlib.chdir(past.place()):
-        train(past.config | changed)
+    with past.followed(folder):
+        notes = [*past.lost(), *differences(past.environment, environment(past.config["seed"]))]
+        warn(notes)
+        with interruptible(), contextlib.chdir(past.place()):
+            train(past.config | changed)
     apart = data_differences(past.data, read_json(folder / "data.json")["fingerprint"])
     warn(apart)
     verdict = Verdict.of(past, folder, [*notes, *apart])

@@ -210,6 +210,14 @@ def test_a_clock_that_lacks_steps_is_refused(copy, capsys):
     assert "clock.csv has the times of 7 of 12 steps, delete it: the times are taken anew" in capsys.readouterr().err
 
 
+def test_nothing_is_left_of_a_repetition_that_made_no_step(copy, monkeypatch, capsys):
+    limited(copy, 12)
+    monkeypatch.setenv("WANDB_MODE", "foo")
+    assert rerun_of(copy, "--logger", "wandb") == 2
+    assert "expected WANDB_MODE to be one of" in capsys.readouterr().err
+    assert list(copy.parent.iterdir()) == [copy]
+
+
 def test_what_is_lost_is_said_and_the_rest_is_repeated(copy, capsys):
     limited(copy, 12)
     (copy / "clock.csv").unlink()

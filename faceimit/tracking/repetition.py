@@ -1,7 +1,9 @@
 """Repeating a run from its folder: what it was, what is different here, whether the repetition came out the same."""
 
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,8 +113,11 @@ class Past:
         if isinstance(threads, int) and 1 <= threads <= (os.cpu_count() or 1):
             torch.set_num_threads(threads)
 
-    def start(self, folder: Path) -> None:
+    @contextmanager
+    def followed(self, folder: Path) -> Iterator[None]:
         """Leave in the folder of the repetition what it is to follow: the times at which each step began.
+
+        Nothing stays there of a repetition that made no step.
 
         Raises:
             InputError: something is there, whose files the new run would replace or take for its own.
@@ -122,6 +127,12 @@ class Past:
             raise InputError(f"{folder} {what}, choose another folder with --out")
         if (self.folder / CLOCK).is_file():
             write_text(folder / CLOCK, (self.folder / CLOCK).read_text())
+        try:
+            yield
+        except BaseException:
+            if [path.name for path in folder.glob("*")] == [CLOCK]:
+                shutil.rmtree(folder)
+            raise
 
 
 @dataclass(frozen=True)
