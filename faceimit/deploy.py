@@ -22,6 +22,7 @@ from faceimit.runtime.keys import HINT, Keys
 from faceimit.runtime.live import Stop
 from faceimit.runtime.loop import Observer, Observers
 from faceimit.runtime.modes import MODES, make_mode
+from faceimit.runtime.readers import READERS
 from faceimit.runtime.recording import RERUN, Recorder, check_folder, read_recording
 from faceimit.runtime.session import FAILED, Outcome, Settings, run
 from faceimit.runtime.signals import INTERRUPTED, TERMINATED, Signals
@@ -69,6 +70,7 @@ def deploy(arguments: Sequence[str]) -> None:
 
 
 def _deploy(args: argparse.Namespace, began: float) -> None:
+    args.controls = _controls(args)
     settings = _settings(args)
     options = _options(args)
     _check_outputs(args, options)
@@ -90,6 +92,17 @@ def _deploy(args: argparse.Namespace, began: float) -> None:
         outcome = run(bundle, source, driver, profile, settings, observers, stop, faces, began=began)
     _write(outcome, source, driver, args)
     _end(outcome)
+
+
+def _controls(args: argparse.Namespace) -> str | None:
+    """How controls are read: a calibration is for those by geometry."""
+    if args.calibration is None:
+        return args.controls
+    if args.controls not in (None, "geometric"):
+        raise InputError(
+            f"--calibration {args.calibration} fits controls read by geometry, not by {args.controls}: leave one out"
+        )
+    return "geometric"
 
 
 def _let_go(detector: Future[FaceDetector]) -> None:
@@ -174,7 +187,7 @@ def _has_rerun() -> bool:
 def _check_outputs(args: argparse.Namespace, options: dict[str, str]) -> None:
     """Refuse outputs that would destroy something or cannot be written, before anything moves."""
     commands = Path(options.get("path", Record.path)) if args.driver == "record" else None
-    inputs = [args.source, args.bundle, args.checkpoint, args.landmarks, args.mapping, args.calibration]
+    inputs = [args.source, args.bundle, args.checkpoint, args.landmarks, args.mapping, args.model, args.calibration]
     inputs += [args.robot, args.faces, *(value for name, value in options.items() if not commands or name != "path")]
     check_outputs({"--json": args.json, "--option path": commands}, inputs)
     if args.record is None:
@@ -247,7 +260,10 @@ def _parser() -> CommandParser:
     parser.add_argument("--robot", default=SIMULATED, metavar="NAME", help="simulated (default), a profile, or a .yaml")
     parser.add_argument("--driver", metavar="NAME", help="another driver than the profile's")
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE", help="of the driver; repeatable")
-    parser.add_argument("--calibration", type=Path, metavar="FILE", help="of faceimit-calibrate")
+    controls = "mapping (default: the network), geometric (landmarks), or blendshapes (MediaPipe)"
+    parser.add_argument("--controls", choices=READERS, metavar="NAME", help=controls)
+    parser.add_argument("--model", metavar="TASK_FILE", help="face_landmarker .task file for --controls blendshapes")
+    parser.add_argument("--calibration", type=Path, metavar="FILE", help="of faceimit-calibrate; controls by geometry")
     parser.add_argument("--calibrate", type=float, metavar="S", help="rest your face so long at first: it is neutral")
     parser.add_argument("--mode", metavar="MODE", help=f"{', '.join(MODES)} (default hybrid)")
     parser.add_argument("--at", choices=("apex", "peak"), help="what is shown of a change (default apex)")

@@ -6,15 +6,13 @@ itself, up to the crop. Crops are enlarged to 256 pixels; it looks 200 ms ahead 
 """
 
 import os
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
 from faceimit.data import targets
 from faceimit.data.annotators.landmarker import Landmarker
-from faceimit.data.annotators.tracks import SeenFace
-from faceimit.data.faces import prominence
+from faceimit.data.annotators.tracks import most_prominent
 from faceimit.face.pose import pose_from_rotation
 from faceimit.keyframes.methods import BLENDSHAPES_METHOD
 from faceimit.keyframes.search import TRUE_PARAMS, SearchParams
@@ -78,17 +76,12 @@ class BlendshapeScorer:
         image = crop if crop.shape[0] == self.size else cv2.resize(crop, (self.size, self.size))
         faces = self._landmarker.look(image, time_s)
         self.looks += 1
-        if not faces:
+        face = most_prominent(faces, image)
+        if face is None:
             return None
         self.found += 1
-        face = _main(faces, image)
         return np.concatenate([face.blendshapes, pose_from_rotation(face.matrix)])
 
     def _score(self, states: np.ndarray, fps: float) -> np.ndarray:
         """Scores (T,) of states (T, 55)."""
         return targets.score(targets.change(states[:, :-3], states[:, -3:], fps), self._c_ref)
-
-
-def _main(faces: Sequence[SeenFace], image: np.ndarray) -> SeenFace:
-    height, width = image.shape[:2]
-    return max(faces, key=lambda face: prominence(face.box(width, height), image))

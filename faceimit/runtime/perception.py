@@ -15,10 +15,9 @@ from faceimit.data.crop import CropBox, crop_face
 from faceimit.data.faces import FaceDetector, FaceTracker
 from faceimit.keyframes.online import OnlineSearch
 from faceimit.keyframes.search import SearchParams
-from faceimit.robot.geometric import GeometricMapper
 from faceimit.robot.personal import PersonalNeutral
-from faceimit.robot.profile import RobotProfile
 from faceimit.runtime.handover import WhenIdle
+from faceimit.runtime.readers import Reader
 from faceimit.runtime.sources import Picture
 from faceimit.runtime.timing import Timer
 
@@ -46,14 +45,6 @@ class Model(Protocol):
 
     def score_stream(self, fps: float) -> ScoreStream:
         """A new stream of this frame rate."""
-        ...
-
-
-class Reader(Protocol):
-    """Controls of a crop."""
-
-    def __call__(self, crop: np.ndarray, captured: float) -> np.ndarray:
-        """(30,) in table units of a crop (S, S, 3) uint8 RGB captured at this time; may hold NaN."""
         ...
 
 
@@ -200,51 +191,3 @@ class Perception:
         self._kept[number] = kept
         while len(self._kept) > self._keep:
             self._kept.popitem(last=False)
-
-
-class MappingReader:
-    """Controls by the bundle's mapping network."""
-
-    name = "mapping"
-
-    def __init__(self, bundle: "Mapping", profile: RobotProfile) -> None:
-        self._bundle, self._profile = bundle, profile
-
-    def __call__(self, crop: np.ndarray, captured: float) -> np.ndarray:
-        """As :class:`Reader`."""
-        values = self._bundle.controls(crop)
-        return self._profile.clip(values) if np.isfinite(values).all() else values
-
-
-class GeometricReader:
-    """Controls from the bundle's landmarks by geometry, for robots without a mapping network of their own."""
-
-    name = "geometric"
-
-    def __init__(self, bundle: "Landmarks", profile: RobotProfile) -> None:
-        self._bundle, self._mapper = bundle, GeometricMapper(profile)
-        self._before: float | None = None
-
-    def __call__(self, crop: np.ndarray, captured: float) -> np.ndarray:
-        """As :class:`Reader`."""
-        points, confidence = self._bundle.landmarks(crop)
-        seconds = 0.0 if self._before is None else max(0.0, captured - self._before)
-        self._before = captured
-        side = crop.shape[0]
-        return self._mapper.push(points, confidence, None, seconds, (side, side)).values
-
-
-class Mapping(Protocol):
-    """A bundle with a mapping network."""
-
-    def controls(self, crop: np.ndarray) -> np.ndarray:
-        """(30,) in table units."""
-        ...
-
-
-class Landmarks(Protocol):
-    """A bundle with a landmark network."""
-
-    def landmarks(self, crop: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(68, 2) pixels of the crop, (68,) confidence."""
-        ...

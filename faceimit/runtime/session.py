@@ -18,7 +18,8 @@ from faceimit.runtime.handover import WhenIdle
 from faceimit.runtime.live import Looker, Stop, drive, ease
 from faceimit.runtime.loop import COMMAND_STAGES, Commanding, Looking, Observers
 from faceimit.runtime.modes import make_mode
-from faceimit.runtime.perception import STAGES, GeometricReader, MappingReader, Perception, Reader
+from faceimit.runtime.perception import STAGES, Perception
+from faceimit.runtime.readers import Reader, make_reader
 from faceimit.runtime.simulation import play
 from faceimit.runtime.sources import Picture, Source
 from faceimit.runtime.timing import Timer
@@ -48,6 +49,8 @@ class Settings:
         duration: seconds, None: until the source ends.
         fast: play a recording as fast as it can be looked at, on a counted clock.
         calibrate: seconds at the start in which the face rests, see :mod:`faceimit.robot.personal`; None: none.
+        controls: how they are read, see :func:`faceimit.runtime.readers.make_reader`; None: as the bundle can.
+        model: MediaPipe's, for controls by blendshapes; None: the cached or fetched one.
     """
 
     mode: str = "hybrid"
@@ -59,6 +62,8 @@ class Settings:
     duration: float | None = None
     fast: bool = False
     calibrate: float | None = None
+    controls: str | None = None
+    model: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be.
@@ -93,6 +98,7 @@ class Parts:
 
     source: Source
     capture: Capture
+    reader: Reader
     perception: Perception
     commanding: Commanding
     timer: Timer
@@ -101,22 +107,6 @@ class Parts:
     began: float
     started: float = 0.0
     ended: float = 0.0
-
-
-def make_reader(bundle: Any, profile: RobotProfile) -> Reader:
-    """The bundle's mapping network where it has one, else landmarks and geometry.
-
-    Raises:
-        InputError: neither is there.
-    """
-    if bundle.has_controls:
-        return MappingReader(bundle, profile)
-    if bundle.has_landmarks and profile.geometric:
-        return GeometricReader(bundle, profile)
-    raise InputError(
-        f"the bundle has no mapping network, and no landmarks that profile {profile.name} could use: "
-        "export it with --landmarks or --mapping"
-    )
 
 
 def run(
@@ -151,19 +141,21 @@ def run(
     began = clock() if began is None else began
     timer = Timer("wait", "frame", *STAGES, *COMMAND_STAGES)
     beside = None if settings.fast else WhenIdle("find")
+    reader: Reader | None = None
     try:
         if settings.fast and source.live:
             raise InputError(f"{source.name} is live and cannot be played as fast as possible, leave out --fast")
         mode = make_mode(settings.mode, settings.at, settings.uniform_rate)
         search = replace(bundle.search, at=mode.at)
-        reader = make_reader(bundle, profile)
+        reader = make_reader(bundle, profile, settings.controls, settings.model)
         personal = None if settings.calibrate is None else PersonalNeutral(profile, settings.calibrate)
         perception = Perception(
             bundle, reader, detector, source.fps, timer, search, settings.look_ahead_ms, beside, personal
         )
         planner = make_planner(settings.planner or mode.planner, profile)
         commanding = Commanding(driver, planner, profile, timer, observers)
-        parts = Parts(source, Capture(source, clock), perception, commanding, timer, observers, personal, began)
+        capture = Capture(source, clock)
+        parts = Parts(source, capture, reader, perception, commanding, timer, observers, personal, began)
         error = _drive(parts, Looking(perception, mode, observers), driver, profile, settings, stop, clock)
         if error is None and stop.reason is None:
             error = _unreached(driver)
@@ -171,6 +163,8 @@ def run(
         if beside is not None:
             beside.shutdown(cancel_futures=True)
         detector.close()
+        if reader is not None:
+            reader.close()
         observers.tell("close")
     status = FAILED if error is not None else stop.reason or DONE
     return Outcome(status, _summary(parts, driver, settings, status, error), error)
@@ -253,6 +247,7 @@ def _summary(parts: Parts, driver: Driver, settings: Settings, status: str, erro
         "source": parts.source.name,
         "robot": driver.profile.name,
         "mode": settings.mode,
+        "controls": parts.reader.name,
         "seconds": round(elapsed, 3),
         "first_command_s": first,
         "frames": capture.captured,

@@ -5,6 +5,7 @@ no cut since; the longer ago that is, the further it may have moved. So a face t
 again after another shot of the same scene, stays one track, and another person's face does not join it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -37,6 +38,12 @@ class SeenFace:
         """Crop box of the face in a picture of this size."""
         points = self.landmarks[list(FROM_MEDIAPIPE), :2].astype(np.float64) * (width, height) - 0.5
         return box_from_landmarks(points)
+
+
+def most_prominent(faces: Sequence[SeenFace], image: np.ndarray) -> SeenFace | None:
+    """The face that a single picture (H, W, 3) is about; None without any."""
+    height, width = image.shape[:2]
+    return max(faces, key=lambda face: prominence(face.box(width, height), image), default=None)
 
 
 @dataclass(eq=False)
