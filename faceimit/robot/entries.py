@@ -28,5 +28,6 @@ def number(value: object, what: str) -> float:
         InputError: naming what it is of.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise InputError(f"expected {what} to be a finite number but got {value!r}")
+        got = "nothing" if value is None else repr(value)
+        raise InputError(f"expected {what} to be a finite number but got {got}")
     return float(value)

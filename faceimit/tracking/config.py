@@ -132,7 +132,7 @@ def unquoted(value: str) -> str:
 def neighbours(name: str, valid: Iterable[str]) -> str:
     """``did you mean 'a' or 'b'? valid: a, b, c``."""
     valid = sorted(valid)
-    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.6)
+    close = difflib.get_close_matches(name, valid, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(c) for c in close)}? " if close else ""
     return f"{hint}valid here: {', '.join(valid)}"
 
