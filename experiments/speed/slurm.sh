@@ -10,6 +10,7 @@
 #SBATCH --gpus-per-node=4
 #SBATCH --cpus-per-task=14
 #SBATCH --time=24:00:00
+#SBATCH --signal=TERM@120 # before the time is over: training saves, says how to go on and ends with 143
 #SBATCH --requeue
 #SBATCH --open-mode=append
 set -euo pipefail

@@ -78,7 +78,7 @@ class Finite(Callback):
         kept = f"; {last} is from before" if last.is_file() else ""
         lr = "" if self.lr is None else f" than {self.lr:g}"
         return InputError(
-            f"training has failed by step {trainer.global_step + 1}, {what} is not finite: "
+            f"training has failed by step {trainer.global_step + 1} (not finite: {what}), "
             f"try a lower task.lr{lr} or other weights of the losses{kept}"
         )
 
