@@ -15,7 +15,7 @@ from faceimit.robot.measures import MEASURED
 from faceimit.robot.poses import read_poses
 from faceimit.robot.profile import RobotProfile, load_profile, profile_path
 from faceimit.tracking.cli import CommandParser, run_command
-from faceimit.tracking.outputs import NUMBER_ENDINGS, check_new, check_outputs, write_output
+from faceimit.tracking.outputs import check_new, check_outputs, write_output
 from faceimit.words import plural
 
 DESCRIPTION = """\
@@ -48,7 +48,7 @@ def run(arguments: Sequence[str]) -> None:
         unused = [f"--{name}" for name in (*NEEDED, *FINDING) if getattr(args, name) is not None]
         if unused:
             raise InputError(f"--example only writes poses: leave {', '.join(unused)} out")
-        check_outputs({"--example": args.example}, suffixes={"--example": NUMBER_ENDINGS})
+        check_outputs({"--example": args.example})
         check_new("--example", args.example)
         write_output(args.example, example_poses().encode())
         print(f"{args.example}: poses of a rendered face; fit them with --robot NAME --poses {args.example} --out FILE")

@@ -21,7 +21,7 @@ from faceimit.keyframes.stream import MethodScorer, StreamingScorer
 from faceimit.tracking import keyframe_report
 from faceimit.tracking.cli import CommandParser, did_you_mean, run_command
 from faceimit.tracking.keyframe_report import TILE, Detection
-from faceimit.tracking.outputs import NUMBER_ENDINGS, PICTURE_ENDINGS, check_outputs, write_output
+from faceimit.tracking.outputs import PICTURE_ENDINGS, check_outputs, write_output
 from faceimit.words import plural
 
 DESCRIPTION = """\
@@ -56,7 +56,7 @@ def detect(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     outputs = {"scores": args.json, "plot": args.plot, "contact sheet": args.sheet}
     outputs = {what: path for what, path in outputs.items() if path is not None}
-    endings = {"--json": NUMBER_ENDINGS, "--plot": PICTURE_ENDINGS, "--sheet": PICTURE_ENDINGS}
+    endings = {"--plot": PICTURE_ENDINGS, "--sheet": PICTURE_ENDINGS}
     inputs = [args.video, args.bundle, args.checkpoint, args.model, args.faces]
     check_outputs({"--json": args.json, "--plot": args.plot, "--sheet": args.sheet}, inputs, endings)
     info = probe(args.video)

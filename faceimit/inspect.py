@@ -16,7 +16,7 @@ from faceimit.tracking.inspection_findings import findings_of
 from faceimit.tracking.inspection_open import KINDS, open_source
 from faceimit.tracking.inspection_report import as_json, page_of
 from faceimit.tracking.inspection_sections import duration
-from faceimit.tracking.outputs import NUMBER_ENDINGS, PAGE_ENDINGS, check_outputs, write_output
+from faceimit.tracking.outputs import PAGE_ENDINGS, check_outputs, write_output
 from faceimit.tracking.page import WORDS, Finding, Findings
 from faceimit.tracking.pages import progress
 
@@ -47,7 +47,7 @@ def inspect(arguments: Sequence[str]) -> None:
     """
     args = _parser().parse_args(arguments)
     out = args.out or Path(f"inspect_{args.path.resolve().name}.html")
-    check_outputs({"--out": out, "--json": args.json}, [args.path], {"--out": PAGE_ENDINGS, "--json": NUMBER_ENDINGS})
+    check_outputs({"--out": out, "--json": args.json}, [args.path], {"--out": PAGE_ENDINGS})
     pairs = {"names": args.names, "sequence": args.sequence, "fps": args.fps}
     if is_bundle(args.path):
         given = [f"--{name}" for name, value in (pairs | {"data": args.data}).items() if value is not None]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from faceimit.tracking.cli import CommandParser, clip_count, run_command
 from faceimit.tracking.files import as_json
-from faceimit.tracking.outputs import NUMBER_ENDINGS, PAGE_ENDINGS, check_outputs, write_output
+from faceimit.tracking.outputs import PAGE_ENDINGS, check_outputs, write_output
 from faceimit.tracking.pages import progress
 
 DESCRIPTION = """\
@@ -37,7 +37,7 @@ def report(arguments: Sequence[str]) -> None:
     args = _parser().parse_args(arguments)
     name = args.path[0].resolve().name if len(args.path) == 1 else f"{len(args.path)}_runs"
     out = args.out or Path(f"report_{name}.html")
-    check_outputs({"--out": out, "--json": args.json}, args.path, {"--out": PAGE_ENDINGS, "--json": NUMBER_ENDINGS})
+    check_outputs({"--out": out, "--json": args.json}, args.path, {"--out": PAGE_ENDINGS})
     from faceimit.tracking.report_open import Wanted, report_of
 
     wanted = Wanted(recompute=args.recompute, clips=args.clips, any_version=args.any_version)

@@ -57,7 +57,6 @@ def test_a_store_without_a_clip_names_its_report(tmp_path, capsys):
         (["CLIPS", "--out", "x.html", "--json", "x.html"], "have the same name"),
         (["CLIPS", "--data", "caer"], "CAER"),
         (["CLIPS", "--json", "CLIP"], "would overwrite what is read from"),
-        (["CLIPS", "--json", "x.txt"], "--json writes .json"),
         (["CLIPS", "--fps", "25"], "--fps is for Ameca pairs but"),
         (["CLIPS", "--names", ""], "expected names with commas between them but got ''"),
         (["CLIPS", "--fps", "nan"], "from 0.1 to 1000 but got nan"),

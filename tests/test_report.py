@@ -46,7 +46,6 @@ def test_without_a_name_the_page_is_named_after_what_it_is_of(tmp_path, monkeypa
         (["EVALUATION", "--recompute"], "--recompute is for runs"),
         (["RUN", "--out", "x.html", "--json", "METRICS"], "would overwrite what is read from"),
         (["RUN", "--out", "x.txt"], "--out writes .html or .htm"),
-        (["RUN", "--json", "x.html"], "--json writes .json"),
         (["OTHER", "--any-version", "--recompute"], "is not a checkpoint or is cut short"),
         (["RUN", "--recomputed"], "did you mean --recompute"),
         (["OTHER"], "recorded by faceimit 9.9.9"),

@@ -10,7 +10,6 @@ from faceimit.tracking.files import write_bytes
 
 PAGE_ENDINGS = (".html", ".htm")
 PICTURE_ENDINGS = (".png",)
-NUMBER_ENDINGS = (".json",)
 
 
 def check_outputs(
@@ -24,7 +23,7 @@ def check_outputs(
         outputs: what is written where, by the option that names it (``--json``); None is not asked for.
         inputs: files and folders the command reads, which no output may overwrite; what is no path of this machine
             (an URL, ``camera:0``) is passed over.
-        suffixes: the endings an option's file may have, where its format follows from the option.
+        suffixes: the endings an option's file may have if it has one, where another would promise another format.
 
     Raises:
         InputError: two outputs are one file, one would overwrite an input or a file of a folder that is read (but for
@@ -96,7 +95,7 @@ def _paths(inputs: Iterable[Path | str | None]) -> list[Path]:
 
 
 def _check_ending(option: str, path: Path, allowed: Sequence[str]) -> None:
-    if allowed and path.suffix.lower() not in allowed and not path.is_relative_to("/dev"):
+    if allowed and path.suffix and path.suffix.lower() not in allowed:
         name = path.with_suffix(allowed[0])
         raise InputError(f"{option} writes {' or '.join(allowed)} but got {path}, name it such as {name}")
 
