@@ -3,8 +3,8 @@
 python experiments/imitation/measure.py [--parts exact chain budget video] [--out FOLDER] [--processes N]
 
 `exact`: true expressions with a reader's jitter (exact.csv). `chain`: what the shipped weights read off pictures
-(chain.csv). `budget`: where the lag comes from (budget.csv). `video`: all modes side by side (modes.mp4, modes.png,
-tracks.png).
+(chain.csv), and MediaPipe with --model. `budget`: where the lag comes from (budget.csv). `video`: all modes side by
+side (modes.mp4, modes.png, tracks.png).
 """
 
 import argparse
@@ -35,6 +35,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE)
     parser.add_argument("--people", type=int, default=4, help="rendered people a frame rate")
     parser.add_argument("--seconds", type=float, default=6.0, help="of a performance")
+    parser.add_argument(
+        "--model", help="face_landmarker .task file: chain also with controls by MediaPipe's blendshapes"
+    )
     parser.add_argument("--processes", type=int, default=2)
     args = parser.parse_args()
     profile = load_profile("ameca")
@@ -43,7 +46,7 @@ def main() -> None:
             performances = [p for fps in RATES for p in rendered("test", args.people, args.seconds, fps, profile)]
             write(args.out / "exact.csv", table([*performances, *real("test", profile, args.seconds)], profile, pool))
         if "chain" in args.parts:
-            write(args.out / "chain.csv", table(perceived(profile, args.people), profile, pool))
+            write(args.out / "chain.csv", chain_rows(profile, args.people, args.model, pool))
     if "budget" in args.parts:
         write(args.out / "budget.csv", budget_rows(profile, args.people, args.seconds))
     if "video" in args.parts:
@@ -52,14 +55,18 @@ def main() -> None:
         draw(next(rendered("test", 1, 5.5, 30.0, profile)), profile, args.out)
 
 
-def perceived(profile: RobotProfile, people: int) -> list[Performance]:
-    """Performances as the shipped weights see them."""
+def chain_rows(profile: RobotProfile, people: int, model: str | None, pool) -> list[Row]:
+    """Performances as the shipped weights see them, and, given its model file, as MediaPipe's blendshapes do."""
     from perceived import chain
 
     from faceimit.tracking.ready_bundle import bundle_of
 
-    bundle = bundle_of("shipped")[0]
-    return list(chain(bundle, people=people, seconds=6.0, robot=profile))
+    bundle, rows = bundle_of("shipped")[0], list[Row]()
+    for controls, file in {"mapping": None, "blendshapes": model}.items():
+        if controls == "mapping" or file:
+            seen = list(chain(bundle, people, 6.0, profile, controls, file))
+            rows += [{"controls": controls} | row for row in table(seen, profile, pool)]
+    return rows
 
 
 def table(performances: Sequence[Performance], profile: RobotProfile, pool) -> list[Row]:

@@ -13,34 +13,49 @@ from faceimit.data.faces import make_detector
 from faceimit.data.synthetic.generate import RENDERER_VERSION, render_clip
 from faceimit.robot.profile import RobotProfile
 from faceimit.runtime.perception import STAGES, Perception
-from faceimit.runtime.session import make_reader
+from faceimit.runtime.readers import Reader, make_reader
 from faceimit.runtime.sources import Picture, open_source
 from faceimit.runtime.timing import Timer
 
 FPS, SIZE = 60.0, 192
 
 
-def chain(bundle: Bundle, people: int, seconds: float, robot: RobotProfile) -> Iterator[Performance]:
-    """Rendered people at 60 and 30 fps (every second frame), and real ones, as the bundle perceives them."""
+def chain(
+    bundle: Bundle, people: int, seconds: float, robot: RobotProfile, controls: str, model: str | None
+) -> Iterator[Performance]:
+    """Rendered people at 60 and 30 fps (every second frame), and real ones, as the bundle perceives them.
+
+    Args:
+        bundle: of the shipped weights.
+        people: rendered ones.
+        seconds: of each.
+        robot: that shows them.
+        controls: how they are read (:data:`faceimit.runtime.readers.READERS`).
+        model: of MediaPipe, for ``blendshapes``.
+    """
+
+    def reader() -> Reader:
+        return make_reader(bundle, robot, controls, model)
+
     for seed in range(SEEDS["test"], SEEDS["test"] + people):
         pictures, shapes, pose = _film(seed, seconds)
         for step in (2, 1):
             fps = FPS / step
             known = exact(f"rendered_{seed}", "rendered", fps, shapes[::step], pose[::step], seed, robot)
-            yield seen(known, pictures[::step], bundle, robot)
+            yield seen(known, pictures[::step], bundle, reader())
     for seed, name in enumerate(PEOPLE["test"]):
         path = REAL / "clips" / f"{name}.mp4"
         if path.is_file():
             shapes, pose, fps = annotation(REAL / "annotations" / f"{name}.npz")
             count = round(seconds * fps)
             known = exact(name, "real", fps, shapes[:count], pose[:count], seed, robot)
-            yield seen(known, (image for _, image in open_source(str(path)).pictures()), bundle, robot)
+            yield seen(known, (image for _, image in open_source(str(path)).pictures()), bundle, reader())
 
 
-def seen(known: Performance, pictures: Iterable[np.ndarray], bundle: Bundle, robot: RobotProfile) -> Performance:
-    """A performance with the controls and scores that the bundle gives for its pictures."""
+def seen(known: Performance, pictures: Iterable[np.ndarray], bundle: Bundle, reader: Reader) -> Performance:
+    """A performance with the controls and scores that are read off its pictures; the reader is closed."""
     detector = make_detector("dlib")
-    perception = Perception(bundle, make_reader(bundle, robot), detector, known.fps, Timer(*STAGES))
+    perception = Perception(bundle, reader, detector, known.fps, Timer(*STAGES))
     controls, scores = np.full_like(known.truth, np.nan), np.full(len(known.truth), np.nan)
     found: dict[int, float] = {}
     for number, image in zip(range(len(known.truth)), pictures, strict=False):
@@ -50,6 +65,7 @@ def seen(known: Performance, pictures: Iterable[np.ndarray], bundle: Bundle, rob
         controls[number] = np.nan if values is None else values
     found |= dict(perception.finish()[0])
     detector.close()
+    reader.close()
     for number, value in found.items():
         scores[number] = value if np.isfinite(controls[number]).all() else np.nan
     return replace(known, seen=controls, scores=scores, look_ahead=bundle.look_ahead, search=bundle.search)
