@@ -51,12 +51,11 @@ def test_a_wrong_override_is_explained(overrides, message):
 
 @pytest.mark.parametrize("experiment", options("experiment"))
 @pytest.mark.parametrize("profile", options("profile"))
-def test_every_experiment_composes_with_every_profile(experiment, profile):
+def test_every_experiment_composes_with_every_profile_and_is_valid(experiment, profile):
     job = plain(composed([f"experiment={experiment}", f"profile={profile}"]))
     assert job["experiment"] == experiment
     assert job["profile"] == profile
-    assert "_target_" in job["task"]
-    assert "_target_" in job["data"]
+    check(job)
 
 
 @pytest.mark.parametrize(
