@@ -19,7 +19,7 @@ from faceimit.tracking.inspection_pairs import PairSource
 from faceimit.tracking.inspection_sources import SPLITS, Source, clip_pictures, file_facts, file_track, track_of
 from faceimit.tracking.run_data import data_of
 from faceimit.tracking.runs import saved_config
-from faceimit.tracking.schema import build
+from faceimit.tracking.schema import build, check_target
 
 
 class RunSource(Source):
@@ -58,10 +58,12 @@ def run_source(path: Path) -> Source:
     """The data of a run folder.
 
     Raises:
-        InputError: no run, its data are gone, or of a kind that cannot be inspected.
+        InputError: no run, its data are gone, damaged or of a kind that cannot be inspected.
     """
     config = saved_config(path)
-    data = build(data_of(path, config))
+    settings = data_of(path, config)
+    check_target("data", settings)
+    data = build(settings)
     source: Source
     if isinstance(data, ControlPairs):
         source = PairSource(path, data.table, data.rows())

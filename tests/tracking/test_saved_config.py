@@ -7,6 +7,7 @@ import yaml
 
 from faceimit.errors import InputError
 from faceimit.tracking.config import composed, plain
+from faceimit.tracking.inspection_runs import run_source
 from faceimit.tracking.runs import known_config, saved_config
 from tests.dummy import EXPERIMENT, as_dummy
 
@@ -53,3 +54,20 @@ def test_one_that_does_not_fit_is_damaged_or_of_another_version(tmp_path, change
         InputError, match=r"is of another one, faceimit 0\.0\.1, commit 0123456 \(git checkout 0123456 "
     ):
         known_config(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "data names no _target_"),
+        ({"_target_": "tests.dummy.DummyData", "foo": 1}, "no configuration key 'foo' in data"),
+        (
+            {"_target_": "tests.dummy.DummyData", "workers": -1},
+            r"expected data\.workers to be a whole number of 0 or more",
+        ),
+    ],
+)
+def test_damaged_data_are_told_where_they_are_inspected(tmp_path, data, message):
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(WHOLE | {"data": data}))
+    with pytest.raises(InputError, match=message):
+        run_source(tmp_path)
