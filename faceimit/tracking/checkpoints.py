@@ -22,7 +22,7 @@ from faceimit.nets.finite import check_finite
 from faceimit.ranges import Count
 from faceimit.tracking.files import write_bytes
 from faceimit.tracking.loggers import CsvLogger
-from faceimit.tracking.stopping import Requests, Terminated
+from faceimit.tracking.stopping import Requests, Terminated, undisturbed
 
 KEY = "faceimit"
 USES = {
@@ -191,6 +191,12 @@ class LastCheckpoint(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """From here on, Ctrl-C and SIGTERM wait for the step to end."""
         self._requests.listen(self._terminate)
+        loader = trainer.train_dataloader
+        undisturbed(getattr(loader, "loader", loader))
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """As the processes that load training data, those that load these finish what they are at."""
+        undisturbed(trainer.val_dataloaders)
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Nothing is lost by stopping at once."""

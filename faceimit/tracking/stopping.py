@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -46,6 +47,32 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+def undisturbed(loader: Any) -> None:
+    """Have the processes that load data for a ``DataLoader`` ignore what asks their group to end.
+
+    They are needed to the end of the step, and end with the process that started them.
+    """
+    begin = getattr(loader, "worker_init_fn", None)
+    if hasattr(loader, "worker_init_fn") and getattr(begin, "func", None) is not _begin_undisturbed:
+        loader.worker_init_fn = partial(_begin_undisturbed, begin)
+
+
+def _begin_undisturbed(begin: Callable[[int], object] | None, number: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "sigwaitinfo"):
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        threading.Thread(target=_end_for_parent, daemon=True).start()
+    if begin is not None:
+        begin(number)
+
+
+def _end_for_parent() -> None:
+    """SIGTERM of the process that started this one ends it, that of others does not."""
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
+
+
 class Requests:
     """Ctrl-C and SIGTERM noted instead of obeyed, while what is under way is finished; a second Ctrl-C is obeyed.
 
@@ -75,7 +102,7 @@ class Requests:
             self._restore(number)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        if os.getpid() != self._owner:  # a process that loads data: it is needed to the end of the step
+        if os.getpid() != self._owner:  # a process that loads data
             return
         self._restore(signal.SIGINT)
         if not self.asked:

@@ -2,13 +2,15 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from faceimit.tracking.cli import run_command
-from faceimit.tracking.stopping import Requests, Terminated, terminable
+from faceimit.tracking.stopping import Requests, Terminated, terminable, undisturbed
 
 
 def test_sigterm_unwinds_a_command_once_and_is_its_exit_code(tmp_path, capsys):
@@ -80,3 +82,21 @@ def test_a_request_is_noted_then_obeyed(number, raised, capsys):
         requests.restore()
         with pytest.raises(raised):
             signal.raise_signal(number)
+
+
+def test_a_process_that_loads_data_outlives_what_ends_its_group_but_not_its_parent():
+    child = os.fork()
+    if not child:
+        loader = SimpleNamespace(worker_init_fn=None)
+        undisturbed(loader)
+        undisturbed(loader)
+        loader.worker_init_fn(0)
+        time.sleep(20)
+        os._exit(1)
+    time.sleep(0.3)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        subprocess.run(["kill", f"-{int(number)}", str(child)], check=True)  # which is not the parent
+    time.sleep(0.3)
+    assert os.waitpid(child, os.WNOHANG) == (0, 0)
+    os.kill(child, signal.SIGTERM)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
