@@ -50,8 +50,6 @@ PartShare = Annotated[float, Range(0, 1, below=True)]
 Side = Annotated[int, Range(16)]
 Frames = Annotated[int, Range(2)]
 Seed = Annotated[int, Range(0, 2**32 - 1)]
-# rendered identities are numbered from the seed on
-RenderSeed = Annotated[int, Range(0, 99)]
 
 
 @dataclass(frozen=True)

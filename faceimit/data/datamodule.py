@@ -21,7 +21,7 @@ from faceimit.data.sharding import as_given, measured, own, own_steps
 from faceimit.data.transforms import Strength
 from faceimit.data.windows import WholeClips, Windows, reference_change
 from faceimit.face.records import Clip
-from faceimit.ranges import Count, Frames, Positive, RenderSeed, Seed, Share, Side, SplitNames, Splits, Weight, Whole
+from faceimit.ranges import Count, Frames, Positive, Seed, Share, Side, SplitNames, Splits, Weight, Whole
 
 SPLITS = ("train", "val", "test")
 Augmentation = Annotated[Mapping[str, float], Strength]
@@ -147,7 +147,7 @@ class SyntheticFaces(ClipData):
         clips: Splits,
         frames: Frames = 100,
         size: Side = 128,
-        seed: RenderSeed = 0,
+        seed: Seed = 0,
         renderers: Whole | None = None,
         window: Frames = 24,
         batch_size: Count = 6,

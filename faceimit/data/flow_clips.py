@@ -13,7 +13,7 @@ from faceimit.data.matte import Layers, layers_path, prepare_layers
 from faceimit.data.sharding import fewest, measured, own, shuffled
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
-from faceimit.ranges import Count, Frames, RenderSeed, Side, Splits, Whole
+from faceimit.ranges import Count, Frames, Seed, Side, Splits, Whole
 
 FIRST_LAYER_PERSON = 50_000  # a training identity that no clip of a corpus of fewer than 50,000 shows
 
@@ -116,7 +116,7 @@ class FlowClips(LightningDataModule):
         size: Side = 128,
         window: Frames = 5,
         batch_size: Count = 4,
-        seed: RenderSeed = 0,
+        seed: Seed = 0,
         workers: Whole = 0,
         with_flow: bool = False,
         people: Whole = 24,

@@ -26,7 +26,7 @@ from faceimit.errors import InputError
 from faceimit.face.blendshapes import BLENDSHAPES
 from faceimit.face.landmarks import COUNT, GROUPS
 from faceimit.face.records import Clip
-from faceimit.ranges import Count, Frames, Positive, RenderSeed, Share, Side, Splits, Whole
+from faceimit.ranges import Count, Frames, Positive, Seed, Share, Side, Splits, Whole
 
 SPLITS = ("train", "val", "test")
 CATEGORIES = ("profile", "frontal", "head_up", "head_down", "expression", "occlusion")
@@ -203,7 +203,7 @@ class LandmarkFaces(pl.LightningDataModule):
         fps: Positive = 1.5,
         turns: Sequence[Positive] = (1.0, 2.5),
         size: Side = 128,
-        seed: RenderSeed = 0,
+        seed: Seed = 0,
         renderers: Whole | None = None,
         batch_size: Count = 16,
         steps: Count | None = None,

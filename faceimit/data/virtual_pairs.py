@@ -22,7 +22,7 @@ from faceimit.data.sharding import OwnBatches, measured, processes
 from faceimit.data.synthetic.robot_pairs import ROBOT, PairSequence, Settings, load_sequence, prepare
 from faceimit.errors import InputError
 from faceimit.face.records import Clip
-from faceimit.ranges import Count, Frames, MidShare, PartShare, RenderSeed, Side, Splits, Whole
+from faceimit.ranges import Count, Frames, MidShare, PartShare, Seed, Side, Splits, Whole
 
 Sample = dict[str, Any]
 SPLITS = ("train", "val", "test")
@@ -133,12 +133,12 @@ class VirtualPairs(pl.LightningDataModule):
         sequences: Splits,
         frames: Frames = 24,
         size: Side = 128,
-        seed: RenderSeed = 0,
+        seed: Seed = 0,
         held: MidShare = 0.08,
         humans: bool = True,
         performances: Whole = 0,
         performances_root: str | None = None,
-        performances_seed: RenderSeed = 0,
+        performances_seed: Seed = 0,
         real: str | None = None,
         real_names: Mapping[str, Sequence[str]] | None = None,
         real_cache: str | None = None,

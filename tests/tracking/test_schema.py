@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import pytest
 
 from faceimit.errors import InputError
-from faceimit.ranges import Count, MidShare, PartShare, Positive, Range, RenderSeed, Seed, Share, Splits, Weight, Whole
+from faceimit.ranges import Count, MidShare, PartShare, Positive, Range, Seed, Share, Splits, Weight, Whole
 from faceimit.tracking.config import composed, options, plain
 from faceimit.tracking.schema import _alternatives, _hints, check, check_fields, check_target, fits, parameters, resolve
 
@@ -138,7 +138,6 @@ def test_data_that_a_task_cannot_learn_from_are_refused_with_those_it_can(experi
         (PartShare, 0, 1, "from 0 to below 1"),
         (MidShare, 0.5, 0, "above 0 and below 1"),
         (Seed, 2**32 - 1, 2**32, "from 0 to 4294967295"),
-        (RenderSeed, 99, 100, "from 0 to 99"),
         (Annotated[float, Range(0, 2, above=True)], 2, 0, "above 0 and at most 2"),
     ],
 )

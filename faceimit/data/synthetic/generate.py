@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from faceimit.face.records import Annotation, Clip
 # First identity of each split; splits are this far apart, so they never share a person.
 SPLITS: dict[str, int] = {"train": 0, "val": 10_000_000, "test": 20_000_000}
 _CLIPS_A_SEED, _SEEDS = 100_000, 100
+_SPLIT_WIDTH = _CLIPS_A_SEED * _SEEDS
+_BEYOND = 10**15  # of larger seeds: more than 2^32 seeds of a split need
 
 
 @dataclass(frozen=True)
@@ -109,11 +112,28 @@ def _rest(drive: Drive) -> Drive:
 
 def clip_seeds(split: str, seed: int, index: int) -> tuple[int, int]:
     """(clip seed, identity) of clip ``index``; identities of different splits never meet."""
-    if split not in SPLITS:
-        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
-    if not 0 <= seed < _SEEDS or not 0 <= index < _CLIPS_A_SEED:
-        raise InputError(f"seed {seed} or clip number {index} is out of range; use seed < {_SEEDS} and fewer clips")
-    return seed, SPLITS[split] + seed * _CLIPS_A_SEED + index
+    if not 0 <= index < _CLIPS_A_SEED:
+        raise InputError(f"expected at most {_CLIPS_A_SEED} clips of a split but got number {index}, use fewer")
+    return seed, first_identity(SPLITS, split, seed) + index
+
+
+def first_identity(splits: Mapping[str, int], split: str, seed: int) -> int:
+    """Where the people of a split and a seed begin, :data:`_CLIPS_A_SEED` of them; no two of these ever meet.
+
+    Args:
+        splits: first of each split, multiples of as many people as a hundred seeds have.
+        split: one of them.
+        seed: in [0, 2^32); seeds from 100 on lie far beyond all others.
+
+    Raises:
+        InputError: another split or seed.
+    """
+    if split not in splits:
+        raise InputError(f"unknown split {split!r}; choose one of {', '.join(splits)}")
+    if not 0 <= seed < 2**32:
+        raise InputError(f"expected a seed from 0 to {2**32 - 1} but got {seed}, try 0")
+    first = splits[split] if seed < _SEEDS else (1 + splits[split] // _SPLIT_WIDTH) * _BEYOND
+    return first + seed * _CLIPS_A_SEED
 
 
 def prepare(

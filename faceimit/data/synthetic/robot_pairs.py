@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from faceimit.data.synthetic import camera, rig, robot_rig, scene
+from faceimit.data.synthetic.generate import first_identity
 from faceimit.data.synthetic.identity import draw_identity
 from faceimit.data.synthetic.pool import render_all
 from faceimit.data.synthetic.render import SUPERSAMPLING, Drive, FaceRenderer, draw, frame_camera
@@ -234,11 +235,9 @@ def prepare(
 
 
 def _first_seed(split: str, count: int, seed: int) -> int:
-    if split not in SPLITS:
-        raise InputError(f"unknown split {split!r}; choose one of {', '.join(SPLITS)}")
-    if not 0 <= seed < 100 or count > 100_000:
-        raise InputError(f"expected a seed below 100 and at most 100000 sequences but got {seed} and {count}")
-    return SPLITS[split] + seed * 100_000
+    if count > 100_000:
+        raise InputError(f"expected at most 100000 sequences of a split but got {count}, use fewer")
+    return first_identity(SPLITS, split, seed)
 
 
 def _warm_up() -> None:

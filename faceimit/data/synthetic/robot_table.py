@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from faceimit.data.synthetic.generate import first_identity
 from faceimit.data.synthetic.robot_pairs import ROBOT, SPLITS, pair_frames
 
 
 def robot_rows(sequences: int, frames: int, size: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
     """Pictures (S, S, 3) uint8, controls (30,) and the sequence's name, of the robot alone."""
     for i in range(sequences):
-        made = pair_frames(SPLITS["train"] + seed * 100_000 + i, frames, size)
+        made = pair_frames(first_identity(SPLITS, "train", seed) + i, frames, size)
         for row in np.flatnonzero(made.domain == ROBOT):
             yield made.images[row], made.controls[row].astype(np.float64), f"virtual_{seed}_{i:05d}"
 

@@ -62,13 +62,21 @@ def test_prepare_resumes_and_gives_the_same_bytes_for_any_number_of_workers(tmp_
 
 
 def test_splits_never_share_a_person():
+    seeds, clips = (0, 7, 99, 100, 1234, 2**32 - 1), (0, 5, 99_999)
     people = {
-        split: {generate.clip_seeds(split, seed, i)[1] for seed in (0, 7, 99) for i in (0, 5, 99_999)}
-        for split in generate.SPLITS
+        split: {generate.clip_seeds(split, seed, i)[1] for seed in seeds for i in clips} for split in generate.SPLITS
     }
+    assert all(len(found) == len(seeds) * len(clips) for found in people.values())
     assert not people["train"] & people["val"]
     assert not people["val"] & people["test"]
     assert not people["train"] & people["test"]
+
+
+def test_any_seed_that_a_training_takes_can_be_rendered(tmp_path):
+    paths = generate.prepare(tmp_path, "val", 1, seed=2**32 - 1, frames=2, size=32, workers=0, progress=False)
+    assert load_clip(paths[0]).identity.endswith(str(generate.clip_seeds("val", 2**32 - 1, 0)[1]))
+    with pytest.raises(InputError, match="from 0 to 4294967295"):
+        generate.clip_seeds("val", 2**32, 0)
 
 
 def test_settings_change_the_folder():
