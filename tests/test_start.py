@@ -27,6 +27,14 @@ class Stop(pl.Callback):
         raise KeyboardInterrupt
 
 
+class Neighbour(pl.Callback):
+    """Somebody writes a letter into the folder, then Ctrl-C before the first step."""
+
+    def on_train_start(self, trainer, pl_module):
+        (Path(trainer.default_root_dir) / "letter.txt").write_text("dear")
+        raise KeyboardInterrupt
+
+
 class Poison(pl.Callback):
     """A weight that is no number after the third step."""
 
@@ -73,6 +81,14 @@ def test_nothing_is_left_of_a_training_that_made_no_step(tmp_path, monkeypatch, 
     with pytest.raises(error, match=message):
         train(job(runs, *words, **callbacks))
     assert content(runs) == before
+
+
+def test_what_others_write_meanwhile_into_a_folder_of_the_user_stays(tmp_path):
+    (tmp_path / "own").mkdir()
+    neighbour = {"_target_": "tests.test_start.Neighbour"}
+    with pytest.raises(Interrupted):
+        train(job(tmp_path, f"run_dir={tmp_path / 'own'}", neighbour=neighbour))
+    assert [path.name for path in (tmp_path / "own").iterdir() if path.name != ".lock"] == ["letter.txt"]
 
 
 def test_a_training_that_began_stays_and_is_the_latest_and_a_failed_continuation_changes_nothing(tmp_path, capfd):

@@ -13,6 +13,9 @@ from faceimit.tracking.processes import is_first
 from faceimit.tracking.runs import Run
 
 LOCK = ".lock"
+# how the names begin of what a training writes: a folder named by the user may hold other things
+WRITTEN = ("checkpoints", "clock", "config", "data", "diff", "environment", "lock", "media", "metrics", "tables")
+LOGGED = ("tensorboard", "wandb")
 
 
 @contextlib.contextmanager
@@ -29,7 +32,7 @@ def occupied(run: Run) -> Iterator[None]:
         return
     check_output_folder("run_dir", run.folder)
     missing = [path for path in (run.folder, *run.folder.parents) if not path.exists()]
-    before = set(run.folder.rglob("*"))
+    before = _written(run.folder)
     run.folder.mkdir(parents=True, exist_ok=True)
     with _locked(run.folder / LOCK):
         try:
@@ -60,6 +63,12 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _written(folder: Path) -> set[Path]:
+    """What a training may have written in a folder."""
+    ours = [path for path in folder.glob("*") if path.name.lstrip(".").startswith(WRITTEN + LOGGED)]
+    return {path for part in ours for path in (part, *part.rglob("*"))}
+
+
 def _undo(folder: Path, missing: list[Path], before: set[Path]) -> None:
     """Delete what was not there before."""
     if "wandb" in sys.modules:
@@ -68,7 +77,7 @@ def _undo(folder: Path, missing: list[Path], before: set[Path]) -> None:
         abandon()
     if missing:
         shutil.rmtree(folder, ignore_errors=True)
-    for path in sorted(set(folder.rglob("*")) - before, reverse=True):  # what a folder holds comes before it
+    for path in sorted(_written(folder) - before, reverse=True):  # what a folder holds comes before it
         with contextlib.suppress(OSError):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
     for parent in missing[1:]:
