@@ -56,7 +56,7 @@ def starts(folder):
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
 def test_four_trials_killed_after_the_second_and_continued(tmp_path, number, code):
     file, out = sweep_file(tmp_path), tmp_path / "runs" / "sweeps" / "stub"
-    arguments = [file.name, "--count", 4, "seconds=1"]
+    arguments = [file.name, "--count", 4, "held=2"]
     process = start(tmp_path, *arguments)
     wait_for_ends(out, 2, process)
     while len(starts(out)) < 3:

@@ -1,7 +1,7 @@
 """Looks like faceimit.train to a sweep: `python -m tests.trial_stub OVERRIDES` writes what a run leaves in no time.
 
 Its figure is best at x = 3. ``fails=true`` is refused like bad input, ``figure=none`` logs no figure, ``seconds=S`` is
-how long it takes.
+how long it takes, ``held=N``: trial N, begun for the first time, waits for its interruption.
 """
 
 import json
@@ -29,12 +29,13 @@ def main() -> int:
         (folder / "metrics.json").write_text(json.dumps({"test/F1": 0.5}))
         return 0
     x = yaml.safe_load(given["x"])
+    held = "resume" not in given and int(folder.name.split("-")[0]) == int(given.get("held", -1))
     try:
         for step in range(STEPS):
             append_history(folder, step, -((x - 3) ** 2) - STEPS + step)
             (folder / "checkpoints").mkdir(exist_ok=True)
             (folder / "checkpoints" / "last.ckpt").touch()
-            time.sleep(float(given.get("seconds", 0)) / STEPS)
+            time.sleep(600 if held else float(given.get("seconds", 0)) / STEPS)
     except KeyboardInterrupt:
         return 130
     if x < 0:

@@ -181,4 +181,5 @@ def test_datagrams_to_nobody_are_known_and_said_once(name, caplog):
         for i in range(100, 300):
             driver.send(profile.neutral, 0.02 * i)
         assert (driver.counts.sent, driver.counts.undelivered) == (200, 100)
-    assert [record.message.split(":")[0] for record in caplog.records] == ["the robot is gone", "the robot is back"]
+    ours = [record.message for record in caplog.records if record.name.startswith("faceimit.")]
+    assert [message.split(":")[0] for message in ours] == ["the robot is gone", "the robot is back"]
