@@ -152,7 +152,7 @@ def test_a_training_checkpoint_scores(video, tmp_path, squares):
     content = {
         "state_dict": task.state_dict(),
         "faceimit": {"task": "faceimit.tasks.keyframe.KeyframeTask", "arguments": arguments},
-        "keyframe": {"search": {"prominence": 0.0}, "c_ref": 0.4},
+        "keyframe": {"search": {"prominence": 0.0}, "c_ref": 0.4, "logged": {}},
     }
     torch.save(content, tmp_path / "a.ckpt")
     assert run(video, "--checkpoint", tmp_path / "a.ckpt", "--json", tmp_path / "a.json") == 0

@@ -263,7 +263,7 @@ class KeyframeTask(pl.LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         stored = checkpoint["keyframe"]
         self.search, self.c_ref = SearchParams(**stored["search"]), stored["c_ref"]
-        self._logged = {name: torch.tensor(value) for name, value in stored.get("logged", {}).items()}
+        self._logged = {name: torch.tensor(value) for name, value in stored["logged"].items()}
 
     def net_arguments(self) -> dict[str, Any]:
         """What the network was built with, in plain types."""

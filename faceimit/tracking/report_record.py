@@ -189,15 +189,13 @@ def read_json(path: Path, remedy: str) -> dict[str, Any]:
 
 
 def read_data(path: Path) -> dict[str, dict[str, Any]]:
-    """``counts`` and ``fingerprint`` of ``data.json``; older runs have the counts alone.
+    """``counts`` and ``fingerprint`` of ``data.json``, both {} where there is no file.
 
     Raises:
         InputError: damaged.
     """
     content = read_json(path, "delete it, the report does without")
-    if "counts" not in content:
-        return {"counts": content, "fingerprint": {}}
-    found: dict[str, Any] = {name: content.get(name) for name in ("counts", "fingerprint")}
+    found: dict[str, Any] = {name: content.get(name) if content else {} for name in ("counts", "fingerprint")}
     for name, values in found.items():
         if not isinstance(values, dict):
             raise InputError(f"expected {name} in {path} to hold names and values but got {values!r}, delete the file")

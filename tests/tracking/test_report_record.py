@@ -33,14 +33,6 @@ def test_a_run_that_has_just_begun_has_gaps_and_no_error(tmp_path):
     assert is_run(folder)
 
 
-def test_counts_of_older_runs_stand_alone(tmp_path):
-    folder = make_run(tmp_path / "r")
-    write(folder / "data.json", {"test/clips": 3})
-    run = read_run(folder)
-    assert run.counts == {"test/clips": 3}
-    assert run.fingerprint == {}
-
-
 def test_tables_scores_and_the_newest_pictures_are_found(tmp_path):
     folder = make_run(tmp_path / "r")
     write_rows(folder / "tables" / "clips.csv", [{"clip": "a", "F1": 1.0}])
@@ -92,6 +84,7 @@ def test_an_environment_of_another_shape_is_read_as_far_as_it_goes(tmp_path):
         ("config.yaml", "{experiment: x, seed: 0, task: y, data: {}, trainer: {}}", "a task that is no group"),
         ("environment.json", "{", "no whole JSON file"),
         ("data.json", '{"counts": 3}', "expected counts"),
+        ("data.json", '{"test/clips": 3}', "expected counts"),
         ("data.json", '{"counts": {}, "fingerprint": {"test": "abc"}}', "expected test of the fingerprint"),
         ("tables/scores.json", '{"clips": 3}', "expected clips"),
         ("tables/scores.json", '{"clips": [{"clip": "a"}]}', "a clip without"),
