@@ -1,6 +1,6 @@
 """From a camera frame to a command: how long each stage of `faceimit-deploy` takes, and what the processor does for it.
 
-Run `.venv/bin/python experiments/latency/measure.py`; it writes results.csv beside itself, in about four minutes, most
+Run `.venv/bin/python experiments/latency/measure.py`; it writes results.csv beside itself, in about six minutes, many
 of them for the exports (`--keep DIR` keeps these). `--before COMMIT` also exports and runs an earlier commit, in turn
 with this one.
 """
@@ -36,10 +36,13 @@ class Variant:
         code: folder with the package.
         words: of ``faceimit-export``.
         more: of ``faceimit-deploy``.
+        fps: of the performance.
     """
 
-    def __init__(self, name: str, code: Path, words: tuple[str, ...] = (), more: tuple[str, ...] = ()) -> None:
-        self.name, self.code, self.words, self.more = name, code, words, more
+    def __init__(
+        self, name: str, code: Path, words: tuple[str, ...] = (), more: tuple[str, ...] = (), fps: float = 30.0
+    ) -> None:
+        self.name, self.code, self.words, self.more, self.fps = name, code, words, more, fps
 
     def export(self, bundles: Path, before: list[str]) -> Path:
         """The bundle of the shipped weights by this code, made if it is not there."""
@@ -52,7 +55,7 @@ class Variant:
         """The summary of a run on the rendered performance, and seconds of the processor it took."""
         with tempfile.TemporaryDirectory() as folder:
             summary = Path(folder) / "summary.json"
-            words = ["-m", "faceimit.deploy", "--bundle", str(bundle), "--source", str(performance())]
+            words = ["-m", "faceimit.deploy", "--bundle", str(bundle), "--source", str(performance(fps=self.fps))]
             words += ["--duration", str(SECONDS), "--json", str(summary), *self.more]
             start = os.times()
             self._python(words, before)
@@ -111,6 +114,7 @@ def main() -> None:
         variants = [Variant("hybrid", ROOT), Variant("hybrid, 2 threads", ROOT, more=two)]
         variants += [Variant("hybrid, int8", ROOT, int8), Variant("keyframes", ROOT, more=keyframes)]
         variants += [Variant("keyframes, int8", ROOT, int8, keyframes)]
+        variants += [Variant("hybrid, 60 fps", ROOT, fps=60.0), Variant("hybrid, int8, 60 fps", ROOT, int8, fps=60.0)]
         if arguments.before:
             code = archived(arguments.before, folder)
             variants += [Variant("hybrid, before", code), Variant("keyframes, before", code, more=keyframes)]

@@ -155,7 +155,7 @@ def test_a_camera_that_is_not_there_is_our_sentence_alone(capfd):
 
 def test_rendering_is_said_once(tmp_path, monkeypatch):
     said = []
-    monkeypatch.setattr(sources, "performance", lambda say: performance(tmp_path, 0.1, 32, say))
+    monkeypatch.setattr(sources, "performance", lambda say: performance(tmp_path, 0.1, 32, say=say))
     for _ in range(2):
         open_source(None, say=said.append)
     assert len(said) == 1
