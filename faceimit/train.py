@@ -37,6 +37,7 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
     from faceimit.tracking.replay import replayable
     from faceimit.tracking.runs import open_run
     from faceimit.tracking.schema import build, check
+    from faceimit.tracking.stopping import handlers_kept
 
     check(config)
     run = open_run(config, changed)
@@ -53,7 +54,7 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
         trainer = assembly.trainer(run, callbacks, loggers)
 
         started = time.monotonic()
-        with ending_together(trainer):
+        with handlers_kept(), ending_together(trainer):
             trainer.fit(task, replayable(data, trainer, config["seed"]), ckpt_path=run.last)
             assembly.say_if_done(run, trainer)
             metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}

@@ -88,6 +88,8 @@ def test_what_others_write_meanwhile_into_a_folder_of_the_user_stays(tmp_path):
     neighbour = {"_target_": "tests.test_start.Neighbour"}
     with pytest.raises(Interrupted):
         train(job(tmp_path, f"run_dir={tmp_path / 'own'}", neighbour=neighbour))
+    assert signal.getsignal(signal.SIGINT) == signal.default_int_handler
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
     assert [path.name for path in (tmp_path / "own").iterdir() if path.name != ".lock"] == ["letter.txt"]
 
 

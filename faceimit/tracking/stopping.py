@@ -47,6 +47,18 @@ def terminable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+@contextlib.contextmanager
+def handlers_kept() -> Iterator[None]:
+    """Afterwards Ctrl-C and SIGTERM do what they did: Lightning, stopped, leaves one ignored, the other to itself."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # in another thread nobody has changed them
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
 def undisturbed(loader: Any) -> None:
     """Have the processes that load data for a ``DataLoader`` ignore what asks their group to end.
 
