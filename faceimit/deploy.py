@@ -46,7 +46,6 @@ EXAMPLE = """\
 SIMULATED = "simulated"
 FILES = {"page": "summary.html", "json": "summary.json"}
 USED_BY = {"at": ("keyframes", "hybrid"), "uniform_rate": ("uniform",)}  # options that other modes have no use for
-SCREEN = Path("/dev/stdout")
 STOPPED = {INTERRUPTED, "emergency stop"}
 
 
@@ -64,12 +63,6 @@ def deploy(arguments: Sequence[str]) -> None:
     """
     began = time.monotonic()
     args = _parser().parse_args(arguments)
-    # where the summary goes to the standard output it stands there alone
-    with contextlib.redirect_stdout(sys.stderr) if args.json == SCREEN else contextlib.nullcontext():
-        _deploy(args, began)
-
-
-def _deploy(args: argparse.Namespace, began: float) -> None:
     args.controls = _controls(args)
     settings = _settings(args)
     options = _options(args)

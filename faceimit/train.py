@@ -59,7 +59,8 @@ def train(config: dict[str, Any], changed: Mapping[str, Any] | None = None) -> P
             assembly.say_if_done(run, trainer)
             metrics = dict(trainer.callback_metrics) | {"fit/seconds": time.monotonic() - started}
             if config["test"]:
-                metrics |= trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)[0]
+                tested = trainer.test(task, datamodule=data, ckpt_path=run.best, verbose=False)
+                metrics |= tested[0] if tested else {}  # nothing, where trainer.limit_test_batches is 0
         assembly.finish(run, metrics | {"fit/steps": trainer.global_step}, loggers)
     return run.folder
 

@@ -67,6 +67,14 @@ def test_a_run_leaves_what_the_contract_names(straight):
     assert (straight / "metrics.csv").read_text().startswith("step,")
 
 
+def test_settings_of_lightning_that_leave_something_out_are_honoured(tmp_path):
+    words = ("+trainer.limit_test_batches=0", "+trainer.enable_progress_bar=false")
+    run = train(job(tmp_path, "budget.epochs=1", *words))
+    found = json.loads((run / "metrics.json").read_text())
+    assert "best/val/loss" in found
+    assert not [name for name in found if name.startswith("test/")]
+
+
 def test_the_same_seed_gives_the_same_run(straight, tmp_path):
     assert same(state(straight)["state_dict"], state(train(job(tmp_path)))["state_dict"])
     other = train(job(tmp_path, "seed=1"))

@@ -213,7 +213,7 @@ def score_clip(net: KeyframeNet, frames: Tensor, fps: float, chunk: int = 64) ->
         window = frames[first:last].to(device).float().div(255)[None]
         score = net(window, rate).score[0]
         parts.append(score[start - first : start - first + chunk].cpu())
-    return torch.cat(parts)
+    return torch.cat(parts).float()  # autocast makes them shorter
 
 
 def standardised(frames: Tensor, size: int) -> Tensor:

@@ -21,6 +21,7 @@ from faceimit.metrics.flow_chain import chained_flow
 from faceimit.nets.fastflownet import FastFlowNet, FlowPyramid, load_flow_weights
 from faceimit.nets.warp import warp
 from faceimit.ranges import Count, Positive, Side, Weight, Whole
+from faceimit.tasks.schedule import planned_steps
 
 GAPS = (1, 2, 4)
 SLICES = ("EPE", "EPE_moving", "EPE_noisy", "EPE_clean", "EPE_gap2", "EPE_gap4")
@@ -192,7 +193,7 @@ class FlowTask(LightningModule):
         """AdamW; warm-up, constant, cosine."""
         hp = self.hparams
         optimizer = torch.optim.AdamW(self.net.parameters(), lr=hp.lr, weight_decay=hp.weight_decay)
-        steps = max(1, int(self.trainer.estimated_stepping_batches))
+        steps = planned_steps(self.trainer)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate(step, hp.warmup, steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -291,7 +292,7 @@ class FlowTask(LightningModule):
             metric.reset()
 
 
-def rate(step: int, warmup: int, steps: int) -> float:
+def rate(step: int, warmup: int, steps: float) -> float:
     """Factor of the learning rate: linear warm-up, constant, cosine to 5 % over the second half."""
     from math import cos, pi
 

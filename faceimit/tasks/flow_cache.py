@@ -120,7 +120,7 @@ def flow_levels(net: KeyframeNet, frames: Tensor, chunk: int = 24) -> Levels:
     parts: list[list[np.ndarray]] = []
     for start in range(0, len(frames) - 1, chunk):
         flows = net.flow_of_clip(as_float(frames[start : start + chunk + 1])[None])[:SCALES]
-        parts.append([level.cpu().numpy().astype(np.float16) for level in flows])
+        parts.append([level.float().cpu().numpy().astype(np.float16) for level in flows])
     levels = [np.concatenate(level) for level in zip(*parts, strict=True)]
     return tuple(np.concatenate([np.zeros_like(level[:1]), level]) for level in levels)
 

@@ -25,7 +25,7 @@ from faceimit.ranges import Count, PartShare, Positive, Side, Weight, Whole
 from faceimit.tasks import pictures
 from faceimit.tasks.clip_records import Scored, clip_rows, score_records
 from faceimit.tasks.flow_cache import FlowCache, as_float, fill
-from faceimit.tasks.schedule import cosine, time_used
+from faceimit.tasks.schedule import cosine, planned_steps, time_used
 
 LOSSES = ("mse", "slope", "velocity", "correlation", *TERMS)
 NET_ARGUMENTS = ("backbone", "flow", "inputs", "affine", "size", "width", "kernels", "look_ahead", "dropout", "scales")
@@ -174,8 +174,8 @@ class KeyframeTask(pl.LightningModule):
         warmup = self.hparams["warmup"]
         if warmup == 0:
             return 1.0
-        total = self.hparams["steps"] or int(self.trainer.estimated_stepping_batches)
-        return cosine(max(step / max(1, total), time_used(self._trainer)), step, warmup)
+        total = self.hparams["steps"] or planned_steps(self.trainer)
+        return cosine(max(step / total, time_used(self._trainer)), step, warmup)
 
     def on_fit_start(self) -> None:  # before the clock of the time limit starts
         data = self.trainer.datamodule  # type: ignore[attr-defined]
@@ -193,7 +193,7 @@ class KeyframeTask(pl.LightningModule):
             load_start(start, self.hparams["start"])
         cache = FlowCache(self.hparams["flow_cache"], start.eval().to(self.device))
         data = self.trainer.datamodule  # type: ignore[attr-defined]
-        shown = float(self.trainer.estimated_stepping_batches) * data.batch_size * data.window
+        shown = planned_steps(self.trainer) * data.batch_size * data.window
         fill(corpus, cache, shown, self.trainer.is_global_zero)
 
     # ------------------------------------------------------------------ validation and test

@@ -16,6 +16,11 @@ def cosine(progress: float, step: int, warmup: int) -> float:
     return min(1.0, (step + 1) / max(1, warmup)) * fall
 
 
+def planned_steps(trainer: pl.Trainer) -> float:
+    """Steps of the whole training, at least 1; infinite where only the time limit ends it."""
+    return max(1.0, float(trainer.estimated_stepping_batches))
+
+
 def adamw_with_cosine(task: pl.LightningModule, net: nn.Module) -> dict[str, Any]:
     """What ``configure_optimizers`` of a task returns; its ``lr``, ``weight_decay`` and ``warmup`` say how.
 
@@ -27,8 +32,7 @@ def adamw_with_cosine(task: pl.LightningModule, net: nn.Module) -> dict[str, Any
     optimizer = torch.optim.AdamW(net.parameters(), lr=settings["lr"], weight_decay=settings["weight_decay"])
 
     def rate(step: int) -> float:
-        total = max(1, int(task.trainer.estimated_stepping_batches))
-        return cosine(max(step / total, time_used(task.trainer)), step, settings["warmup"])
+        return cosine(max(step / planned_steps(task.trainer), time_used(task.trainer)), step, settings["warmup"])
 
     scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, rate)
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

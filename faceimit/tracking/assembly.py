@@ -97,9 +97,11 @@ def trainer(run: Run, callbacks: list[Callback], loggers: list[Logger]) -> Train
     if run.last is not None:  # expected, for once
         warnings.filterwarnings("ignore", message="Checkpoint directory .* exists and is not empty")
     more: dict[str, Any] = {"default_root_dir": str(run.folder), "plugins": [PlainCheckpoints()]}
-    if not any("ProgressBar" in type(callback).__name__ for callback in callbacks):
-        more["enable_progress_bar"] = False
     settings = dict(run.config["trainer"])
+    bars = [callback for callback in callbacks if "ProgressBar" in type(callback).__name__]
+    if not settings.pop("enable_progress_bar", True) or not bars:
+        callbacks = [callback for callback in callbacks if callback not in bars]
+        more["enable_progress_bar"] = False
     limit = settings.pop("max_time", None)
     clock = [] if limit is None else [Clock(limit, run.folder / CLOCK)]
     return build(settings, callbacks=[*callbacks, *clock], logger=loggers, **more)

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import difflib
 import math
 import os
@@ -16,6 +17,8 @@ from typing import NoReturn
 from faceimit.errors import InputError, remedy
 from faceimit.tracking.memory import keep_freed_memory
 from faceimit.tracking.stopping import Terminated, terminable
+
+SCREEN = "/dev/stdout"
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -88,8 +91,10 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
     arguments = sys.argv[1:] if arguments is None else arguments
     _open_closed_streams()
     keep_freed_memory()
+    # an output that goes to the standard output stands there alone, and what is said besides goes to the other
+    alone = any(word.endswith(SCREEN) for word in arguments)
     try:
-        with terminable():
+        with terminable(), contextlib.redirect_stdout(sys.stderr) if alone else contextlib.nullcontext():
             command(arguments)
         sys.stdout.flush()
     except BrokenPipeError:

@@ -8,6 +8,7 @@ from pathlib import Path
 from faceimit.errors import InputError, unwritable
 from faceimit.tracking.files import write_bytes
 
+SCREEN = Path("/dev/stdout")
 PAGE_ENDINGS = (".html", ".htm")
 PICTURE_ENDINGS = (".png",)
 
@@ -83,7 +84,11 @@ def write_output(path: Path, content: bytes) -> None:
         write_bytes(target, content)
         return
     try:
-        path.write_bytes(content)
+        if path == SCREEN:  # opened anew it would begin at the start of the file it leads to
+            with os.fdopen(os.dup(1), "wb") as screen:
+                screen.write(content)
+        else:
+            path.write_bytes(content)
     except BrokenPipeError:  # whoever reads it has seen enough
         raise
     except OSError as error:

@@ -51,6 +51,24 @@ def test_it_learns_and_logs_what_it_declares(fitted):
     assert (len(clip["keyframes"]), len(clip["true"])) == (row["found"], row["true"])
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"precision": "bf16-mixed", "max_epochs": 1},
+        {"max_epochs": -1, "max_steps": -1, "max_time": {"seconds": 1}},
+    ],
+)
+def test_it_trains_as_on_a_gpu_and_until_the_time_is_up(options):
+    pl.seed_everything(0, verbose=False)
+    task = KeyframeTask(**SMALL, flow=False, warmup=2)
+    data = Blobs(window=8, batch_size=2, steps=2, augmentation=None)
+    job = trainer(**options)
+    job.fit(task, data)
+    assert job.global_step >= 2
+    measured = trainer(precision=options.get("precision")).test(task, data, verbose=False)[0]
+    assert np.isfinite(measured["test/F1"])
+
+
 def test_total_is_the_weighted_sum_and_flow_is_trained():
     pl.seed_everything(0, verbose=False)
     task = KeyframeTask(**SMALL, joint=1, ssim=0.7, census=0.2, smoothness=0.1)

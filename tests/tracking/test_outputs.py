@@ -90,6 +90,26 @@ write_output(Path("/dev/stdout"), b"numbers")
     assert (done.stdout, done.stderr) == ("numbers", "")
 
 
+def test_in_a_file_the_standard_output_holds_the_output_alone(place):
+    code = """
+import sys
+from pathlib import Path
+from faceimit.tracking.cli import run_command
+from faceimit.tracking.outputs import write_output
+def command(words):
+    print("said before")
+    write_output(Path("/dev/stdout"), b"numbers")
+    print("said after")
+sys.exit(run_command(command))
+"""
+    Path("log").write_text("kept ")
+    with Path("log").open("a") as log:
+        words = [sys.executable, "-c", code, "--json", "/dev/stdout"]
+        done = subprocess.run(words, stdout=log, stderr=subprocess.PIPE, text=True, check=True)
+    assert Path("log").read_text() == "kept numbers"
+    assert done.stderr == "said before\nsaid after\n"
+
+
 def test_whoever_reads_a_pipe_may_have_seen_enough():
     read, write = os.pipe()
     os.close(read)
