@@ -132,6 +132,7 @@ def test_a_folder_with_other_things_is_not_recorded_into(bundle, video, tmp_path
         (("--bundle", "b", "--rate", "nan"), "--rate from"),
         (("--bundle", "b", "--look-ahead-ms", "nan"), "--look-ahead-ms from"),
         (("--bundle", "b", "--calibrate", "nan"), "--calibrate from"),
+        (("--bundle", "b", "--calibrate", "2", "--duration", "1"), "--duration 1 ends before --calibrate 2 is over"),
         (("--bundle", "b", "--mode", "uniform", "--uniform-rate", "inf"), "--uniform-rate from"),
         (("--bundle", "b", "--uniform-rate", "3"), "--uniform-rate 3.0 is for mode uniform, not for hybrid"),
         (("--bundle", "b", "--mode", "streaming", "--at", "peak"), "--at peak is for mode keyframes or hybrid"),

@@ -75,6 +75,10 @@ class Settings:
             value = getattr(self, name)
             if value is not None:
                 in_range(value, low, high, f"--{name.replace('_', '-')}")
+        if self.calibrate is not None and self.duration is not None and self.duration <= self.calibrate:
+            raise InputError(
+                f"--duration {self.duration:g} ends before --calibrate {self.calibrate:g} is over, give a longer one"
+            )
 
 
 @dataclass

@@ -181,6 +181,10 @@ def test_what_cannot_be_inspected_is_named_with_what_is_there(tmp_path):
         open_source(tmp_path / "notes.txt")
     with pytest.raises(InputError, match="there is nothing, check the path"):
         open_source(tmp_path / "nowhere")
+    for name in ("results.csv", "results.json"):
+        (tmp_path / "papers" / name).write_text("{}")
+    with pytest.raises(InputError, match=r"papers is an evaluation, look at it with python -m faceimit\.report"):
+        open_source(tmp_path / "papers")
 
 
 def test_annotations_beside_videos_are_no_clip_files(tmp_path):
