@@ -16,9 +16,8 @@ from typing import NoReturn
 
 from faceimit.errors import InputError, remedy
 from faceimit.tracking.memory import keep_freed_memory
+from faceimit.tracking.outputs import SCREEN
 from faceimit.tracking.stopping import Terminated, terminable
-
-SCREEN = "/dev/stdout"
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -92,7 +91,7 @@ def run_command(command: Callable[[Sequence[str]], None], arguments: Sequence[st
     _open_closed_streams()
     keep_freed_memory()
     # an output that goes to the standard output stands there alone, and what is said besides goes to the other
-    alone = any(word.endswith(SCREEN) for word in arguments)
+    alone = any(word.endswith(str(SCREEN)) for word in arguments)
     try:
         with terminable(), contextlib.redirect_stdout(sys.stderr) if alone else contextlib.nullcontext():
             command(arguments)

@@ -7,6 +7,11 @@ from pathlib import Path
 FILES = ("results.json", "results.csv", "clips.csv")
 
 
+def is_evaluation(folder: Path) -> bool:
+    """Whether a folder holds what faceimit.evaluate leaves."""
+    return (folder / "results.json").is_file() and (folder / "results.csv").is_file()
+
+
 def unused(folder: Path) -> Path:
     """Of ``evaluation``, ``evaluation-2``, ``evaluation-3`` ... the first that holds no results."""
     return next(place for place in _numbered(folder) if not any((place / name).exists() for name in FILES))

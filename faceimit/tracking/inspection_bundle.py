@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import onnxruntime
 
 import faceimit
 from faceimit.bundle.format import GOLDEN, LANDMARKS, MANIFEST, MAPPER, STEP, read_files, read_manifest
@@ -179,7 +179,7 @@ def _findings(found: BundleInspection) -> Iterator[Finding]:
         yield Finding("warn", text, "Stop other work on this machine, or export with --quantize int8.")
     else:
         yield Finding("ok", f"Score and controls of a frame take {found.frame_ms:.1f} ms (p95) here.")
-    here = _version("onnxruntime")
+    here = onnxruntime.__version__
     if (then := manifest["versions"].get("onnxruntime")) != here:
         yield Finding("warn", f"It was exported with onnxruntime {then}, and here is {here}.")
     if manifest["keyframes"]["c_ref"] is None:
@@ -287,10 +287,3 @@ def _how() -> str:
         "thread on the golden crops; other work on the machine is part of the times. The whole way from camera to "
         "command is timed by faceimit-deploy."
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None

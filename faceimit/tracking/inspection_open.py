@@ -8,16 +8,13 @@ from faceimit.data.corpora.listing import entries, is_video
 from faceimit.data.corpora.registry import CORPORA, list_corpus
 from faceimit.data.pairs import is_hub_id, is_saved, read_pairs
 from faceimit.errors import InputError
+from faceimit.tracking.evaluations import is_evaluation
 from faceimit.tracking.inspection_sources import PAIRS, ClipSource, Source, StoreSource, VideoSource
 
 KINDS = (*CORPORA, "ameca")
 Options = dict[str, Any]
 TABLES = (".json", ".jsonl", ".csv")
-# what faceimit-report shows, and files that it is known by
-REPORTED = {
-    "a recording of faceimit-deploy": ("commands.parquet", "frames.parquet"),
-    "an evaluation": ("results.csv", "results.json"),
-}
+RECORDING = ("commands.parquet", "frames.parquet")  # a table of pairs may have the name of one of them
 CAN_BE = (
     "an annotation store, a corpus of videos (voxceleb, 300vw, caer, videos), Ameca pairs, a run folder, a folder of "
     "rendered clips or an exported bundle"
@@ -71,9 +68,10 @@ def _open_folder(path: Path, options: Options) -> Source:
         from faceimit.tracking.inspection_runs import run_source
 
         return run_source(path)
-    for what, names in REPORTED.items():
-        if all((path / name).is_file() for name in names):
-            raise InputError(f"{path} is {what}, look at it with python -m faceimit.report {path}")
+    recorded = all((path / name).is_file() for name in RECORDING)
+    if recorded or is_evaluation(path):
+        what = "a recording of faceimit-deploy" if recorded else "an evaluation"
+        raise InputError(f"{path} is {what}, look at it with python -m faceimit.report {path}")
     if any(path.glob("clips-*.parquet")) or any((path / "parts").glob("*.parquet")):
         return StoreSource(path)
     if (path / "workers.log").is_file() and not any(path.glob("*.parquet")):

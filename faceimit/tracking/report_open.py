@@ -8,6 +8,7 @@ from typing import Any
 
 from faceimit.errors import InputError
 from faceimit.tracking import report_folders as folders
+from faceimit.tracking.evaluations import is_evaluation
 from faceimit.tracking.files import read_rows
 from faceimit.tracking.report_compare import comparison_page, differences, names_of
 from faceimit.tracking.report_findings import best_step, findings_of, monitor
@@ -63,13 +64,13 @@ def kind_of(folder: Path) -> str:
     if is_run(folder):
         return "run"
     marks = {
-        "commands.parquet": "recording",
-        folders.RANKING: "sweep",
-        "results.json": "evaluation",
-        "README.md": "experiment",
+        "recording": (folder / "commands.parquet").is_file(),
+        "sweep": (folder / folders.RANKING).is_file(),
+        "evaluation": is_evaluation(folder),
+        "experiment": (folder / "README.md").is_file(),
     }
-    for name, kind in marks.items():
-        if (folder / name).is_file() and (kind != "evaluation" or (folder / "results.csv").is_file()):
+    for kind, found in marks.items():
+        if found:
             return kind
     raise _not_ours(folder)
 
