@@ -143,9 +143,6 @@ def _rows_of(table: Path, sequence: str | None) -> tuple[Sequence[str] | None, l
         if not any(Path(image).suffix.lower() in PICTURES for image in items):
             some = ", ".join(list(items)[:6]) or "none"
             raise InputError(f"expected {table} to name pictures and their controls but its names are {some}")
-        if not any(Path(image).suffix.lower() in PICTURES for image in items):
-            some = ", ".join(list(items)[:6]) or "none"
-            raise InputError(f"expected {table} to name pictures and their controls but its names are {some}")
         return names, [_row_of_mapping(image, values, sequence) for image, values in items.items()]
     if not isinstance(content, list):
         raise InputError(f"expected {table} to hold rows of pictures and controls but got {kind_of(content)}")
